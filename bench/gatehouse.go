@@ -1,0 +1,68 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Gatehouse as it is served: metrics on, which is its default, access log off.
+const bareConfig = `access_log: OFF
+services:
+  - {match: "acme.*", access: PUBLIC}
+`
+
+// With checks, every call has an API key and costs a token of a bucket that is never empty; the rules are in the schema.
+const checksConfig = `access_log: OFF
+authn:
+  api_keys:
+    - {id: bench, secret_sha256: "%x", principal: bench, scopes: [library]}
+services:
+  - {match: "acme.*", access: AUTHENTICATED, scopes: [library], quota: {limit: 1000000000, period: 1s}}
+`
+
+const secret = "not-a-secret-but-as-long-as-one-0123456789"
+
+func (f *field) startGatehouse() ([]*contender, error) {
+	public, err := f.gatehouse("gatehouse", bareConfig, f.bare)
+	if err != nil {
+		return nil, err
+	}
+	public.title = "**Gatehouse**"
+	internal := &contender{
+		name: "gatehouse-internal", title: "**Gatehouse**, internal listener", grpc: public.internal, process: public.process,
+	}
+	return []*contender{&public.contender, internal}, nil
+}
+
+func (f *field) startGatehouseChecks() ([]*contender, error) {
+	checks, err := f.gatehouse("gatehouse-checks", fmt.Sprintf(checksConfig, sha256.Sum256([]byte(secret))), f.checked)
+	if err != nil {
+		return nil, err
+	}
+	checks.title = "**Gatehouse**, with API key, quota and five validation rules"
+	checks.only = []string{"get", "post", "grpc"}
+	checks.headers = [][2]string{{"x-api-key", "bench." + secret}}
+	return []*contender{&checks.contender}, nil
+}
+
+// listeners is a contender and the address of its internal listener.
+type listeners struct {
+	contender
+	internal string
+}
+
+func (f *field) gatehouse(name, config, descriptors string) (*listeners, error) {
+	addresses, err := free(3)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(f.folder, name+".yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, err
+	}
+	p, err := f.start(addresses[0], f.program("gatehouse"), "serve", "--config", file, "--descriptors", descriptors,
+		"--backend", f.backend, "--listen", addresses[0], "--listen-grpc", addresses[1], "--listen-admin", addresses[2])
+	return &listeners{contender{name: name, rest: addresses[0], grpc: addresses[0], process: p}, addresses[1]}, err
+}

@@ -1,0 +1,95 @@
+// Package scenario has the calls that are measured: what a client sends, what the backend must get, what it answers.
+// Read All first.
+package scenario
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	libraryv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/acme/library/v1"
+	ordersv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/acme/orders/v1"
+)
+
+// Scenario is one kind of call. It is not changed after All made it.
+type Scenario struct {
+	Name  string // as -scenarios takes it
+	Title string // as RESULTS.md has it
+
+	Verb   string // HTTP method
+	Target string // path and query
+	Body   []byte // JSON, or nil
+
+	Method  string          // full gRPC method, with slash
+	Request proto.Message   // what the backend must get
+	Marker  string          // bytes that tell its requests from others of the same method
+	Replies []proto.Message // what the backend answers; more than one only if it streams
+
+	GRPC        bool // the client speaks gRPC
+	Connections int  // of the load generator; few for large calls, as what is under way at the end costs CPU and is not counted
+	Streams     int  // concurrent calls per connection, for gRPC
+}
+
+// All lists the scenarios, in the order in which they are measured.
+func All() []*Scenario {
+	return []*Scenario{smallGet(), smallPost(), largeList(), largePost(), stream(), passThrough()}
+}
+
+func smallGet() *Scenario {
+	return &Scenario{
+		Name: "get", Title: "Small GET, path and query", Connections: 16,
+		Verb: "GET", Target: "/v1/shelves/science/books?page_size=1&genre=GENRE_SCIENCE&page_token=QmFzaWM",
+		Method: libraryv1.Library_ListBooks_FullMethodName,
+		Request: &libraryv1.ListBooksRequest{
+			Parent: "shelves/science", PageSize: 1, Genre: libraryv1.Genre_GENRE_SCIENCE, PageToken: "QmFzaWM",
+		},
+		Marker:  "shelves/science",
+		Replies: []proto.Message{&libraryv1.ListBooksResponse{Books: []*libraryv1.Book{shortBook()}, NextPageToken: "Tm92dW0"}},
+	}
+}
+
+func smallPost() *Scenario {
+	book := book(7)
+	return &Scenario{
+		Name: "post", Title: "Small POST, 400 bytes of JSON", Connections: 16,
+		Verb: "POST", Target: "/v1/shelves/science/books?book_id=elements-7", Body: asJSON(book),
+		Method:  libraryv1.Library_CreateBook_FullMethodName,
+		Request: &libraryv1.CreateBookRequest{Parent: "shelves/science", BookId: "elements-7", Book: book},
+		Replies: []proto.Message{book},
+	}
+}
+
+func largeList() *Scenario {
+	list := &libraryv1.ListBooksResponse{Books: booksOf(mebibyte)}
+	return &Scenario{
+		Name: "list", Title: "1 MiB list reply", Connections: 2,
+		Verb: "GET", Target: "/v1/shelves/all/books?page_size=1000",
+		Method:  libraryv1.Library_ListBooks_FullMethodName,
+		Request: &libraryv1.ListBooksRequest{Parent: "shelves/all", PageSize: 1000}, Marker: "shelves/all",
+		Replies: []proto.Message{list},
+	}
+}
+
+func largePost() *Scenario {
+	order := &ordersv1.CreateOrderRequest{Customer: "university", Email: "library@example.com", Items: itemsOf(mebibyte), Pickup: true}
+	return &Scenario{
+		Name: "batch", Title: "1 MiB batch request", Connections: 2,
+		Verb: "POST", Target: "/v1/orders", Body: asJSON(order),
+		Method: ordersv1.Orders_CreateOrder_FullMethodName, Request: order,
+		Replies: []proto.Message{&ordersv1.Order{OrderId: "20261", Customer: "university", State: ordersv1.Order_STATE_PLACED, TotalCents: 8172635}},
+	}
+}
+
+func stream() *Scenario {
+	return &Scenario{
+		Name: "stream", Title: "Stream of 1,000 messages", Connections: 2,
+		Verb: "GET", Target: "/v1/shelves/science:watch?limit=1000",
+		Method:  libraryv1.Library_WatchShelf_FullMethodName,
+		Request: &libraryv1.WatchShelfRequest{Name: "shelves/science", Limit: 1000},
+		Replies: events(1000),
+	}
+}
+
+func passThrough() *Scenario {
+	s := *smallPost()
+	s.Name, s.Title, s.GRPC, s.Connections, s.Streams = "grpc", "gRPC unary pass-through", true, 4, 8
+	return &s
+}

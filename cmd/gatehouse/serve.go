@@ -1,0 +1,41 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gatehouse-gateway/gatehouse/gateway"
+	"github.com/gatehouse-gateway/gatehouse/gateway/config"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway until SIGTERM or SIGINT.
+
+The schema comes from a registry in the folder --data, to which "gatehouse publish" publishes, or is fixed:
+--descriptors FILE, --proto DIR, or --reflect, which asks the backends.
+
+A flag wins over its environment variable (GATEHOUSE_LISTEN for --listen, and so on), that over the file.`,
+		Example: `  gatehouse serve --dev --backend 127.0.0.1:50051 --reflect
+  gatehouse serve --dev --backend 127.0.0.1:50051 --proto ./proto
+  gatehouse serve --config gatehouse.yaml`,
+		Args: cobra.NoArgs,
+	}
+	flags := config.BindFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := flags.Load(os.Environ())
+		if err != nil {
+			return err
+		}
+		g, err := gateway.New(cmd.Context(), cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)), os.Stdout)
+		if err != nil {
+			return err
+		}
+		return g.Run(cmd.Context())
+	}
+	return cmd
+}

@@ -1,0 +1,94 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+)
+
+// The metadata keys that the gateway sets for backends. No client can set one: fronts take the namespace away.
+const (
+	// PrincipalKey has the verified caller, as "issuer/name" with every byte outside 0x21 to 0x7E, and "%" itself,
+	// percent-encoded. It is absent for anonymous callers.
+	PrincipalKey = "gatehouse-principal"
+	// DecisionIDKey has the call's decision id, which refusals and the access log carry too.
+	DecisionIDKey = "gatehouse-decision-id"
+	// clientKey has the caller's address, as the gateway knows it. What a client claimed is never passed on.
+	clientKey = "x-forwarded-for"
+)
+
+// remote is an rpc.Backend over a shared connection.
+type remote struct {
+	conn               *conn
+	forwardCredentials bool
+}
+
+// Open starts the call. It fails at once while the backend is down. The stream's errors are explained at stream.
+func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, error) {
+	s := &stream{conn: r.conn, call: c}
+	s.ctx = context.WithValue(metadata.NewOutgoingContext(ctx, r.metadata(c)), streamKey{}, s)
+	desc := &grpc.StreamDesc{
+		StreamName: string(c.Method.Descriptor.Name()),
+		// With one request message, the end of the stream travels in its frame.
+		ClientStreams: c.Method.ClientStreams,
+		// Whoever drives the call counts the replies, so that it can say what was wrong in its own words.
+		ServerStreams: true,
+	}
+	var err error
+	if s.ClientStream, err = r.conn.client.NewStream(s.ctx, desc, c.Method.Path); err != nil {
+		return nil, s.fault(err)
+	}
+	return s, nil
+}
+
+// metadata returns what the backend gets to see of a call: what the client sent, without the credentials that were for
+// the gateway, and what the gateway says itself. It shares values with the call, which nobody changes.
+func (r *remote) metadata(c *rpc.Call) metadata.MD {
+	md := make(metadata.MD, len(c.Metadata)+3)
+	for k, v := range c.Metadata {
+		if r.forwardCredentials || !slices.Contains(c.Consumed, k) {
+			md[k] = v
+		}
+	}
+	delete(md, PrincipalKey)
+	delete(md, clientKey)
+	if c.Principal != nil {
+		md[PrincipalKey] = []string{escape(c.Principal.String())}
+	}
+	if c.Client.IsValid() {
+		md[clientKey] = []string{c.Client.Unmap().String()}
+	}
+	md[DecisionIDKey] = []string{c.ID}
+	return md
+}
+
+// Missing returns the backend of a service for which nobody named one. Every call gets UNAVAILABLE with the settings
+// that would change that.
+func Missing(service string) rpc.Backend { return missing(service) }
+
+type missing string
+
+func (m missing) Open(context.Context, *rpc.Call) (grpc.ClientStream, error) {
+	return nil, rpc.Errorf(codes.Unavailable, "BACKEND_MISSING",
+		"no backend is set for %s; name one with `publish --backend`, `serve --backend`, or under `backends` in the configuration", string(m))
+}
+
+// escape percent-encodes what cannot stand in a metadata value, and "%".
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

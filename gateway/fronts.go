@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"net/http"
+
+	"google.golang.org/grpc"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	native "github.com/gatehouse-gateway/gatehouse/transcoder/front/grpc"
+)
+
+// publishBytesMax bounds a request to the admin listener: a published module with all its sources.
+const publishBytesMax = 48 << 20
+
+// env is what a listener tells its fronts.
+func (g *Gateway) env(l rpc.Listener) front.Env {
+	bodyBytesMax := int(g.cfg.GetLimits().GetBodyBytesMax())
+	if l == rpc.ListenerAdmin {
+		bodyBytesMax = publishBytesMax
+	}
+	return front.Env{
+		Listener:     l,
+		Client:       g.origin.client,
+		BodyBytesMax: bodyBytesMax,
+		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
+		Ignored:      g.set.Ignored,
+		Unrouted:     g.set.Unrouted(l),
+	}
+}
+
+// handler answers the HTTP requests of a listener.
+func (g *Gateway) handler(l rpc.Listener) http.Handler {
+	return transcoder.Handler(g.env(l), func() (*front.Table, func()) { return g.acquire(l) })
+}
+
+// refuse answers a request that may not pass, in its own protocol.
+func (g *Gateway) refuse(l rpc.Listener) func(http.ResponseWriter, *http.Request, error) {
+	return transcoder.Refuse(g.env(l))
+}
+
+// native returns the options of the internal listener's grpc.Server, which has no services registered: every method
+// is looked up in the snapshot.
+func (g *Gateway) native() []grpc.ServerOption {
+	limits := native.Limits{
+		StreamsMax:       g.cfg.GetLimits().GetStreamsMax(),
+		HeaderBytesMax:   g.cfg.GetLimits().GetHeaderBytesMax(),
+		HandshakeTimeout: g.cfg.GetLimits().GetHeaderTimeout().AsDuration(),
+	}
+	acquire := func() (*front.Table, func()) { return g.acquire(rpc.ListenerInternal) }
+	return native.NewNative(g.env(rpc.ListenerInternal), limits, acquire).Options()
+}

@@ -1,0 +1,232 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+)
+
+// idleTimeout is how long a connection without calls stays open; longer than what common load balancers keep.
+const idleTimeout = 10 * time.Minute
+
+// listening is a gateway's open listeners.
+type listening struct {
+	gateway                 *Gateway
+	public, internal, admin net.Listener
+	publicHTTP, adminHTTP   *http.Server
+	grpc                    *grpc.Server
+	draining                atomic.Bool
+}
+
+// listen opens all listeners, or none.
+func (g *Gateway) listen() (_ *listening, err error) {
+	l := &listening{gateway: g}
+	defer func() {
+		if err != nil {
+			l.closeListeners()
+		}
+	}()
+	if l.public, err = open("listen", g.cfg.GetListen()); err != nil {
+		return nil, err
+	}
+	limits := g.cfg.GetLimits()
+	l.public = newFairListener(l.public, int(limits.GetConnectionsPerAddressMax()), g.origin)
+	l.public = netutil.LimitListener(l.public, int(limits.GetConnectionsMax()))
+	if l.internal, err = open("listen-grpc", g.cfg.GetListenGrpc()); err != nil {
+		return nil, err
+	}
+	if l.admin, err = open("listen-admin", g.cfg.GetListenAdmin()); err != nil {
+		return nil, err
+	}
+	return l, l.servers()
+}
+
+func open(flag, address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--%s %s: %w", flag, address, errors.Unwrap(err))
+	}
+	return listener, nil
+}
+
+func (l *listening) closeListeners() {
+	for _, listener := range []net.Listener{l.public, l.internal, l.admin} {
+		if listener != nil {
+			_ = listener.Close() // nothing was accepted from it
+		}
+	}
+}
+
+// servers makes the three servers, with TLS where it is configured.
+func (l *listening) servers() error {
+	cfg := l.gateway.cfg
+	public, err := serverTLS(cfg.GetTls())
+	if err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	internal, err := serverTLS(cfg.GetTlsGrpc())
+	if err != nil {
+		return fmt.Errorf("tls_grpc: %w", err)
+	}
+	admin, err := serverTLS(cfg.GetTlsAdmin())
+	if err != nil {
+		return fmt.Errorf("tls_admin: %w", err)
+	}
+	l.publicHTTP = l.http(l.gateway.handler(rpc.ListenerPublic), public)
+	l.adminHTTP = l.http(l.adminHandler(), admin)
+	options := l.gateway.native()
+	if internal != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(internal)))
+	}
+	l.grpc = grpc.NewServer(options...)
+	return nil
+}
+
+// http returns a server for HTTP/1.1 and HTTP/2, over TLS or with prior knowledge; never by upgrade.
+func (l *listening) http(handler http.Handler, config *tls.Config) *http.Server {
+	limits := l.gateway.cfg.GetLimits()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(config == nil)
+	stall := limits.GetStallTimeout().AsDuration()
+	return &http.Server{
+		Handler:           notStalled(stall, notHeldUp(handler)),
+		TLSConfig:         config,
+		Protocols:         protocols,
+		ReadHeaderTimeout: limits.GetHeaderTimeout().AsDuration(),
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    int(limits.GetHeaderBytesMax()),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: int(limits.GetStreamsMax()),
+			// A client that is gone without a word, or that does not get on with a frame, leaves a ping unanswered.
+			SendPingTimeout:  2 * stall,
+			PingTimeout:      stall,
+			WriteByteTimeout: stall,
+		},
+		ErrorLog: slog.NewLogLogger(l.gateway.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// serve answers until ctx ends, and drains then. If one listener fails, the others drain too.
+func (l *listening) serve(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serveHTTP(l.publicHTTP, l.public) })
+	group.Go(func() error { return serveHTTP(l.adminHTTP, l.admin) })
+	group.Go(func() error {
+		// A signal may come before Serve was reached.
+		if err := l.grpc.Serve(l.internal); !errors.Is(err, grpc.ErrServerStopped) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		l.drain(context.WithoutCancel(ctx))
+		return nil
+	})
+	return group.Wait()
+}
+
+func serveHTTP(s *http.Server, listener net.Listener) error {
+	serve := s.Serve
+	if s.TLSConfig != nil {
+		serve = func(listener net.Listener) error { return s.ServeTLS(listener, "", "") }
+	}
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// drain lets the calls in flight end, for as long as limits.drain says; then it cuts them off. The admin listener
+// goes last, so that readiness can be asked to the end.
+func (l *listening) drain(ctx context.Context) {
+	l.draining.Store(true)
+	for _, o := range l.gateway.own {
+		o.server.Drain()
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.gateway.cfg.GetLimits().GetDrain().AsDuration())
+	defer cancel()
+	var group errgroup.Group
+	group.Go(func() error { shut(ctx, l.publicHTTP); return nil })
+	group.Go(func() error {
+		defer context.AfterFunc(ctx, l.grpc.Stop)()
+		l.grpc.GracefulStop()
+		return nil
+	})
+	_ = group.Wait() // neither returns an error
+	shut(ctx, l.adminHTTP)
+}
+
+func shut(ctx context.Context, s *http.Server) {
+	if s.Shutdown(ctx) != nil {
+		_ = s.Close() // time is up: the calls that are left are cut off
+	}
+}
+
+// adminHandler serves what the admin listener has besides its methods.
+func (l *listening) adminHandler() http.Handler {
+	methods, metrics := l.gateway.handler(rpc.ListenerAdmin), l.gateway.set.Metrics()
+	return newGuard(l.gateway.cfg.GetAdmin(), l.gateway.refuse(rpc.ListenerAdmin), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz":
+			fmt.Fprintln(w, "ok")
+		case "/readyz":
+			l.readiness(w)
+		case "/metrics":
+			metrics.ServeHTTP(w, r)
+		default:
+			methods.ServeHTTP(w, r)
+		}
+	}))
+}
+
+func (l *listening) readiness(w http.ResponseWriter) {
+	if l.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// serverTLS returns the TLS of a listener, nil for none.
+func serverTLS(t *configv1.ServerTls) (*tls.Config, error) {
+	if t == nil {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.GetCertFile(), t.GetKeyFile())
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if t.GetClientCaFile() == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(t.GetClientCaFile())
+	if err != nil {
+		return nil, err
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: no PEM certificate in it", t.GetClientCaFile())
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	return config, nil
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/gatehouse-gateway/gatehouse/gateway/config"
+	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
+	policyv1 "github.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1"
+	"github.com/gatehouse-gateway/gatehouse/registry/compile"
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+)
+
+// defaultAccess is the rule's name where nobody says who may call a method.
+const defaultAccess = "default_access of the configuration"
+
+// policyOf merges what holds for a method: the gateway's defaults, the service's options, the method's options, and
+// the operator's services entries, each winning over the one before. Among the operator's entries the last that
+// matches and names a setting wins. With dev every method is PUBLIC and asks for no scope.
+func policyOf(cfg *configv1.Config, md protoreflect.MethodDescriptor) rpc.Policy {
+	p := policy{Access: rpc.Access(cfg.GetDefaultAccess()), AccessRule: defaultAccess}
+	return p.merge(cfg, md)
+}
+
+// ownPolicy is what holds for our own services on a listener. On the admin listener its guard has decided. Reflection
+// and health are open to internal callers; on the public listener they are denied until a services entry names them,
+// whatever default_access says, because a schema is not for everybody.
+func ownPolicy(cfg *configv1.Config, l rpc.Listener, md protoreflect.MethodDescriptor) rpc.Policy {
+	if l == rpc.ListenerPublic {
+		p := policy{Access: rpc.Denied, AccessRule: "the default for Gatehouse's own services"}
+		return p.merge(cfg, md)
+	}
+	return rpc.Policy{Access: rpc.Public, AccessRule: l.String() + " listener", Cost: 1}
+}
+
+// merge adds to the default access what options and configuration say. Streams have no time limit of their own: a
+// watch lasts as long as its client.
+func (p *policy) merge(cfg *configv1.Config, md protoreflect.MethodDescriptor) rpc.Policy {
+	if !md.IsStreamingClient() && !md.IsStreamingServer() {
+		p.Timeout = cfg.GetLimits().GetTimeout().AsDuration()
+	}
+	service := serviceOptions(md.Parent().(protoreflect.ServiceDescriptor))
+	p.apply(service.GetAccess(), service.GetTimeout().AsDuration(), "option of "+string(md.Parent().FullName()))
+	p.Scopes = append(p.Scopes, service.GetScopes()...)
+	p.quota(service.GetQuota(), string(md.Parent().FullName()))
+
+	method := methodOptions(md)
+	p.apply(method.GetAccess(), method.GetTimeout().AsDuration(), "option of "+string(md.FullName()))
+	p.Scopes = append(p.Scopes, method.GetScopes()...)
+	p.quota(method.GetQuota(), string(md.FullName()))
+	p.Cost = max(1, int(method.GetCost()))
+
+	for i, entry := range cfg.GetServices() {
+		if !matches(entry.GetMatch(), md) {
+			continue
+		}
+		p.apply(entry.GetAccess(), entry.GetTimeout().AsDuration(), fmt.Sprintf("services[%d] of the configuration", i))
+		if len(entry.GetScopes()) > 0 {
+			p.Scopes = entry.GetScopes()
+		}
+		p.quota(entry.GetQuota(), "configuration: "+entry.GetMatch())
+		p.mask(entry.GetMaskBackendErrors())
+	}
+	if cfg.GetDev() {
+		p.Access, p.AccessRule, p.Scopes = rpc.Public, "--dev", nil
+	}
+	return rpc.Policy(*p)
+}
+
+// jsonOf returns how a service's messages look as JSON: the last services entry that names it, else the service's
+// own options.
+func jsonOf(cfg *configv1.Config, md protoreflect.MethodDescriptor) *policyv1.JsonOptions {
+	json := serviceOptions(md.Parent().(protoreflect.ServiceDescriptor)).GetJson()
+	for _, entry := range cfg.GetServices() {
+		if entry.GetJson() != nil && matches(entry.GetMatch(), md) {
+			json = entry.GetJson()
+		}
+	}
+	return json
+}
+
+// idleServices names the entries of the configuration that match no method of the schema nor of our own services: most
+// likely they are misspelled, and what they should forbid is not forbidden.
+func idleServices(cfg *configv1.Config, files *compile.Files) (idle []string) {
+	for i, entry := range cfg.GetServices() {
+		used := config.Match(entry.GetMatch(), "grpc.reflection.v1.ServerReflection") ||
+			config.Match(entry.GetMatch(), "grpc.reflection.v1alpha.ServerReflection") ||
+			config.Match(entry.GetMatch(), "grpc.health.v1.Health")
+		for _, sd := range files.Services() {
+			for md := range methodsOf(sd) {
+				used = used || matches(entry.GetMatch(), md)
+			}
+		}
+		if !used {
+			idle = append(idle, fmt.Sprintf("services[%d].match %s", i, entry.GetMatch()))
+		}
+	}
+	return idle
+}
+
+func matches(pattern string, md protoreflect.MethodDescriptor) bool {
+	return config.Match(pattern, string(md.FullName())) || config.Match(pattern, string(md.Parent().FullName()))
+}
+
+func serviceOptions(sd protoreflect.ServiceDescriptor) *policyv1.ServicePolicy {
+	p, _ := proto.GetExtension(sd.Options(), policyv1.E_Service).(*policyv1.ServicePolicy)
+	return p
+}
+
+func methodOptions(md protoreflect.MethodDescriptor) *policyv1.MethodPolicy {
+	p, _ := proto.GetExtension(md.Options(), policyv1.E_Method).(*policyv1.MethodPolicy)
+	return p
+}
+
+// policy is rpc.Policy while it is put together.
+type policy rpc.Policy
+
+func (p *policy) apply(access policyv1.Access, timeout time.Duration, rule string) {
+	if access != policyv1.Access_ACCESS_UNSPECIFIED {
+		p.Access, p.AccessRule = rpc.Access(access), rule
+	}
+	if timeout > 0 {
+		p.Timeout = timeout
+	}
+}
+
+func (p *policy) mask(m *configv1.MaskBackendErrors) {
+	switch {
+	case m == nil:
+	case m.GetEnabled():
+		p.Mask = &rpc.Mask{Details: m.GetDetails()}
+	default: // takes an earlier entry's away
+		p.Mask = nil
+	}
+}
+
+func (p *policy) quota(q *policyv1.Quota, name string) {
+	if q == nil {
+		return
+	}
+	if q.GetLimit() == 0 { // a quota without a limit takes the inherited one away
+		p.Quota = nil
+		return
+	}
+	period := q.GetPeriod().AsDuration()
+	if period <= 0 {
+		period = time.Minute
+	}
+	burst := q.GetBurst()
+	if burst == 0 {
+		burst = q.GetLimit()
+	}
+	p.Quota = &rpc.Quota{Name: name, Limit: int(q.GetLimit()), Period: period, Burst: int(burst), Per: rpc.Per(q.GetPer())}
+}

@@ -1,0 +1,62 @@
+package rpc
+
+import (
+	"fmt"
+	"sync"
+
+	"buf.build/go/hyperpb"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// depthMax bounds how deep messages nest when the gateway decodes them; the same bound as protobuf's C++ and Java.
+const depthMax = 100
+
+// Type is a message type with a decoder that is compiled on first use. It is safe for concurrent use.
+type Type struct {
+	Descriptor protoreflect.MessageDescriptor
+
+	extensions *protoregistry.Files
+	once       sync.Once
+	fast       *hyperpb.MessageType
+	nesting    *nesting
+}
+
+// NewType returns the type of md. The extensions that decoding should know are those in files; nil means none.
+func NewType(md protoreflect.MessageDescriptor, files *protoregistry.Files) *Type {
+	return &Type{Descriptor: md, extensions: files}
+}
+
+// Decode parses wire bytes into a read-only message. The message keeps no reference to wire.
+func (t *Type) Decode(wire []byte) (proto.Message, error) {
+	t.once.Do(t.compile)
+	if t.fast == nil {
+		m := dynamicpb.NewMessage(t.Descriptor)
+		return m, proto.UnmarshalOptions{RecursionLimit: depthMax, AllowPartial: true}.Unmarshal(wire, m)
+	}
+	if err := t.nesting.check(wire, depthMax); err != nil {
+		return nil, err
+	}
+	m := hyperpb.NewMessage(t.fast)
+	return m, m.Unmarshal(wire, hyperpb.WithMaxDepth(depthMax))
+}
+
+// compile builds the fast decoder. hyperpb panics on types beyond its limits; those are decoded by dynamicpb.
+func (t *Type) compile() {
+	defer func() {
+		if recover() != nil {
+			t.fast = nil
+		}
+	}()
+	var options []hyperpb.CompileOption
+	if t.extensions != nil {
+		options = append(options, hyperpb.WithExtensionsFromFiles(t.extensions))
+	}
+	t.nesting = nestingOf(t.Descriptor, t.extensions)
+	t.fast = hyperpb.CompileMessageDescriptor(t.Descriptor, options...)
+}
+
+// String returns the full name.
+func (t *Type) String() string { return fmt.Sprint(t.Descriptor.FullName()) }

@@ -1,0 +1,73 @@
+// Package front is the contract between the gateway and its fronts. A front turns one protocol into a
+// grpc.ServerStream; everything behind that stream is the same for all of them. Its rooms: rest, grpc. The test that
+// every front passes is in fronttest.
+package front
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
+)
+
+// Front speaks one protocol on an HTTP listener. It is safe for concurrent use.
+type Front interface {
+	// Detect reports whether the request is in the front's protocol. It looks at the method and headers only.
+	Detect(r *http.Request) bool
+	// ServeHTTP answers the request from the table, which stays valid until it returns.
+	ServeHTTP(w http.ResponseWriter, r *http.Request, t *Table)
+	// Refuse answers a request that whoever stands before the front does not let in.
+	Refuse(w http.ResponseWriter, r *http.Request, err error)
+}
+
+// Table is what one listener of one snapshot serves. It is immutable.
+type Table struct {
+	// Methods by gRPC path, "/pkg.Service/Method".
+	Methods map[string]*Endpoint
+	// Routes are the REST faces, the unannotated POST /pkg.Service/Method among them.
+	Routes *route.Router[*Route]
+	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
+	// types that the gateway is linked with are shown.
+	Types program.Resolver
+}
+
+// Endpoint is one method of a table.
+type Endpoint struct {
+	Method *rpc.Method
+	// Serve runs the whole call on a front's stream: checks, backend, replies. The stream's context carries incoming
+	// metadata, peer.Peer, a grpc.ServerTransportStream and the rpc.Call. RecvMsg and SendMsg take *rpc.Frame:
+	// RecvMsg fills it and returns io.EOF after the last message, SendMsg borrows it. The front writes the returned
+	// error in its own form; nil is OK. Headers and trailers were set on the stream by then.
+	Serve func(ss grpc.ServerStream) error
+}
+
+// Route is one REST face of a method.
+type Route struct {
+	*Endpoint
+	// Request turns path, query and body into the request message; Response writes a reply as JSON.
+	Request  *program.Request
+	Response *program.Response
+	// Body is the rule's body selector, for those who list routes.
+	Body string
+}
+
+// Env is what a listener tells its fronts. It is immutable.
+type Env struct {
+	Listener rpc.Listener
+	// Client returns the caller's address: the peer's, or what a trusted proxy said.
+	Client func(peer netip.Addr, h http.Header) netip.Addr
+	// BodyBytesMax bounds one request message after decompression.
+	BodyBytesMax int
+	// StallTimeout is how long a client may take for a request body, besides the time that its size allows; 0 is no bound.
+	StallTimeout time.Duration
+	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
+	Ignored func(kind string, n int)
+	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.
+	// Never nil.
+	Unrouted func(protocol string, id string, httpStatus int, r *http.Request)
+}

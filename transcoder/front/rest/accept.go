@@ -1,0 +1,95 @@
+package rest
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+)
+
+// The media types that the front writes.
+const (
+	typeJSON  = "application/json"
+	typeLines = "application/x-ndjson"
+)
+
+// acceptRangesMax bounds how many media ranges of one request are looked at.
+const acceptRangesMax = 64
+
+// accepted picks the first of the offers that the client likes best (RFC 9110, section 12.5.1). A client that names no
+// well-formed range takes anything; one that rules out every offer is refused.
+func accepted(h http.Header, offers []string) (string, error) {
+	ranges := acceptRanges(h)
+	if len(ranges) == 0 {
+		return offers[0], nil
+	}
+	best, bestQ := "", 0.0
+	for _, offer := range offers {
+		if q := quality(ranges, offer); q > bestQ {
+			best, bestQ = offer, q
+		}
+	}
+	if best == "" {
+		return "", rpc.Errorf(codes.InvalidArgument, "NOT_ACCEPTABLE",
+			"the answer would be %s, which the Accept header rules out; add it there or leave the header out",
+			strings.Join(offers, " or "))
+	}
+	return best, nil
+}
+
+// mediaRange is one element of Accept. Parameters other than q do not narrow it: the only one that JSON might have is
+// charset, and it is always UTF-8.
+type mediaRange struct {
+	kind, subtype string // "*" for any
+	q             float64
+}
+
+// acceptRanges reads the well-formed elements.
+func acceptRanges(h http.Header) []mediaRange {
+	var ranges []mediaRange
+	for _, v := range h["Accept"] {
+		for element := range strings.SplitSeq(v, ",") {
+			if len(ranges) == acceptRangesMax {
+				return ranges
+			}
+			full, params, err := mime.ParseMediaType(element)
+			kind, subtype, ok := strings.Cut(full, "/")
+			if err != nil || !ok {
+				continue
+			}
+			q := 1.0
+			if text, ok := params["q"]; ok {
+				if q, err = strconv.ParseFloat(text, 64); err != nil || !(q >= 0 && q <= 1) {
+					continue
+				}
+			}
+			ranges = append(ranges, mediaRange{kind, subtype, q})
+		}
+	}
+	return ranges
+}
+
+// quality returns the weight of the most specific range that covers the offer.
+func quality(ranges []mediaRange, offer string) float64 {
+	kind, subtype, _ := strings.Cut(offer, "/")
+	q, closest := 0.0, 0
+	for _, r := range ranges {
+		closeness := 0
+		switch {
+		case r.kind == kind && r.subtype == subtype:
+			closeness = 3
+		case r.kind == kind && r.subtype == "*":
+			closeness = 2
+		case r.kind == "*" && r.subtype == "*":
+			closeness = 1
+		}
+		if closeness > closest || closeness == closest && closeness > 0 && r.q > q {
+			q, closest = r.q, closeness
+		}
+	}
+	return q
+}

@@ -1,0 +1,176 @@
+package rest
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+)
+
+// readBody returns the request's body, decoded, at most limit bytes. What says what the body is, is judged before it is
+// read: media type, then content coding, then length. A request without a body, or with an empty one, has nothing to
+// judge: its Content-Type and Content-Encoding do not matter.
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	var source io.Reader = r.Body
+	if r.ContentLength < 0 {
+		// Only its first byte tells whether there is a body.
+		buffered := bufio.NewReaderSize(r.Body, 4096)
+		if _, err := buffered.Peek(1); err == io.EOF {
+			return nil, nil
+		}
+		source = buffered
+	}
+	form, err := checkType(r)
+	if err != nil {
+		return nil, err
+	}
+	zipped, err := checkEncoding(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	body, err := read(source, zipped, int(r.ContentLength), limit)
+	if err != nil {
+		return nil, err
+	}
+	if form && !looksLikeJSON(body) {
+		return nil, unsupported(r, "a form cannot be read")
+	}
+	return body, nil
+}
+
+// checkType refuses a Content-Type that is not JSON. form says that it is the type of HTML forms, which counts as JSON
+// if the body is, because that is what curl -d sends. A caller whom the connection itself identifies, by its client
+// certificate, has to name JSON: otherwise any web page could send such a form in the caller's name.
+func checkType(r *http.Request) (form bool, err error) {
+	values := r.Header["Content-Type"]
+	if len(values) == 0 {
+		return false, nil
+	}
+	full, params, err := mime.ParseMediaType(values[0])
+	if err != nil || len(values) > 1 {
+		return false, unsupported(r, "the Content-Type header is malformed")
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return false, unsupported(r, "the charset must be utf-8")
+	}
+	switch {
+	case full == typeJSON:
+		return false, nil
+	case full == "application/merge-patch+json":
+		if r.Method == http.MethodPatch {
+			return false, nil
+		}
+	case strings.HasPrefix(full, "application/connect+"), strings.HasPrefix(full, "application/grpc"):
+		// Other protocols, whose bodies have frames around the JSON.
+	case strings.HasSuffix(full, "+json"):
+		return false, nil
+	case full == "application/x-www-form-urlencoded":
+		if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+			return true, nil
+		}
+	}
+	return false, unsupported(r, "this Content-Type is not served")
+}
+
+// unsupported refuses a media type, for which the answer says in its headers what is taken (RFC 9110, section 15.5.16).
+func unsupported(r *http.Request, what string) error {
+	err := rpc.Errorf(codes.InvalidArgument, reasonMediaType, "%s; send %s", what, typeJSON).Meta("accept_post", typeJSON)
+	if r.Method == http.MethodPatch {
+		err.Meta("accept_patch", typeJSON+", application/merge-patch+json")
+	}
+	return err
+}
+
+// checkEncoding refuses content codings other than gzip and identity, and more than one of them.
+func checkEncoding(r *http.Request) (zipped bool, err error) {
+	coding := ""
+	for _, v := range r.Header["Content-Encoding"] {
+		for name := range strings.SplitSeq(v, ",") {
+			name = strings.ToLower(strings.Trim(name, " \t"))
+			switch {
+			case name == "" || name == "identity":
+			case coding != "":
+				coding = "more than one coding"
+			case name == "x-gzip": // RFC 9110, section 8.4.1.3: the same
+				coding = "gzip"
+			default:
+				coding = name
+			}
+		}
+	}
+	switch coding {
+	case "":
+		return false, nil
+	case "gzip":
+		return true, nil
+	}
+	return false, rpc.Errorf(codes.InvalidArgument, reasonMediaType,
+		"the Content-Encoding of the body must be gzip or identity, once").Meta("accept_encoding", "gzip, identity")
+}
+
+// roomMax bounds the memory that is set aside for what a client only announces.
+const roomMax = 64 << 10
+
+// read reads to the end. size is the expected size, negative if unknown. The limit holds for the body as it is sent and
+// once more for what it expands to, so neither a bomb nor endless empty gzip members get far.
+func read(source io.Reader, zipped bool, size, limit int) ([]byte, error) {
+	sent := &io.LimitedReader{R: source, N: int64(limit) + 1}
+	source = sent
+	if zipped {
+		unzip, err := gzip.NewReader(sent)
+		if err != nil {
+			return nil, unreadable(err, sent, limit, zipped)
+		}
+		source, size = unzip, 2*size
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(min(size, limit, roomMax), 0)+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(source, int64(limit)+1)); err != nil {
+		return nil, unreadable(err, sent, limit, zipped)
+	}
+	if buf.Len() > limit || sent.N == 0 {
+		return nil, tooLarge(limit)
+	}
+	return buf.Bytes(), nil
+}
+
+// unreadable says why the body did not arrive.
+func unreadable(err error, sent *io.LimitedReader, limit int, zipped bool) error {
+	switch {
+	case sent.N == 0:
+		return tooLarge(limit)
+	case errors.Is(err, context.Canceled), !zipped && errors.Is(err, io.ErrUnexpectedEOF):
+		return rpc.Errorf(codes.Canceled, "BODY_INCOMPLETE", "the connection ended before the body did").Because(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the body did not arrive in time").Because(err)
+	case zipped:
+		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body is not valid gzip").Because(err)
+	}
+	return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body could not be read; check its framing").Because(err)
+}
+
+func tooLarge(limit int) error {
+	return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE",
+		"the body is larger than %d bytes, counted after decompression; send less at a time", limit)
+}
+
+// looksLikeJSON reports whether the first byte that is not white space opens an object or an array.
+func looksLikeJSON(body []byte) bool {
+	trimmed := bytes.TrimLeft(body, " \t\r\n")
+	return len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[')
+}

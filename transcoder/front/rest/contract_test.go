@@ -1,0 +1,169 @@
+package rest_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/fronttest"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/rest"
+)
+
+func TestContract(t *testing.T) {
+	traits := fronttest.Traits{Protocol: rest.Protocol, OneMessage: true}
+	makeFront := func(env front.Env) front.Front { return rest.New(env) }
+	t.Run("HTTP1", func(t *testing.T) {
+		fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client { return start(t, h, false) })
+	})
+	t.Run("HTTP2", func(t *testing.T) {
+		fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client { return start(t, h, true) })
+	})
+}
+
+// start serves h in cleartext and returns a client that speaks one version of HTTP.
+func start(t *testing.T, h http.Handler, http2 bool) client {
+	var protocols http.Protocols
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.Protocols = &protocols
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
+	t.Cleanup(server.Close)
+	transport := &http.Transport{Protocols: &protocols, DisableCompression: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return client{server.URL, &http.Client{Transport: transport}}
+}
+
+// client calls by POST /pkg.Service/Method.
+type client struct {
+	url  string
+	http *http.Client
+}
+
+func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answer, error) {
+	body, err := json.Marshal(map[string]string{"text": r.Messages[0]})
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+r.Path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Te", "trailers")
+	request.Header.Set("Content-Type", "application/json")
+	if r.Timeout > 0 {
+		request.Header.Set("X-Server-Timeout", strconv.FormatFloat(r.Timeout.Seconds(), 'f', -1, 64))
+	}
+	for key, values := range r.Metadata {
+		for _, v := range values {
+			if strings.HasSuffix(key, "-bin") {
+				v = base64.StdEncoding.EncodeToString([]byte(v))
+			}
+			request.Header[key] = append(request.Header[key], v)
+		}
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	a := &fronttest.Answer{Status: status.New(0, "")}
+	lines := bufio.NewReader(response.Body)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			if err := add(a, response.StatusCode, line, r.Seen); err != nil {
+				return nil, err
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	a.Header, err = metadataOf(response.Header)
+	if err != nil {
+		return nil, err
+	}
+	a.Trailer, err = metadataOf(response.Trailer)
+	return a, err
+}
+
+// add adds one line of the response to the answer.
+func add(a *fronttest.Answer, httpStatus int, line []byte, seen func(string)) error {
+	var message struct {
+		Text  *string
+		Error *struct {
+			Code            int
+			Message, Status string
+			Details         []json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(line, &message); err != nil {
+		return fmt.Errorf("line %q: %w", line, err)
+	}
+	e := message.Error
+	if e == nil {
+		text := ""
+		if message.Text != nil {
+			text = *message.Text
+		}
+		a.Messages = append(a.Messages, text)
+		if seen != nil {
+			seen(text)
+		}
+		return nil
+	}
+	if httpStatus != e.Code && len(a.Messages) == 0 {
+		return fmt.Errorf("status line %d, body %d", httpStatus, e.Code)
+	}
+	p := &spb.Status{Code: code.Code_value[e.Status], Message: e.Message}
+	for _, d := range e.Details {
+		detail := new(anypb.Any)
+		if err := protojson.Unmarshal(d, detail); err != nil {
+			return err
+		}
+		p.Details = append(p.Details, detail)
+	}
+	a.Status = status.FromProto(p)
+	return nil
+}
+
+func metadataOf(h http.Header) (metadata.MD, error) {
+	md := metadata.MD{}
+	for name, values := range h {
+		key := strings.ToLower(name)
+		for _, v := range values {
+			if strings.HasSuffix(key, "-bin") {
+				raw, err := base64.RawStdEncoding.DecodeString(v)
+				if err != nil {
+					return nil, fmt.Errorf("%s is not base64 without padding: %w", key, err)
+				}
+				v = string(raw)
+			}
+			md[key] = append(md[key], v)
+		}
+	}
+	return md, nil
+}

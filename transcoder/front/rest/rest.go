@@ -1,0 +1,147 @@
+// Package rest is the front for REST and JSON: it finds the method by HTTP method and path, reads one request message
+// out of path, query and body, and answers in JSON. A method that streams replies answers in lines of JSON (NDJSON).
+//
+// Read rest.go for the way of a request, stream.go for the grpc.ServerStream it becomes, and errors.go for the form of
+// a failure.
+package rest
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
+)
+
+// Protocol is the front's name in calls, logs and metrics.
+const Protocol = "rest"
+
+// Front serves REST. It is safe for concurrent use.
+type Front struct {
+	env front.Env
+}
+
+// New returns the front of one listener.
+func New(env front.Env) *Front { return &Front{env: env} }
+
+// Detect is always true: what no other front takes is REST.
+func (f *Front) Detect(*http.Request) bool { return true }
+
+// ServeHTTP answers one request. The order of refusals is that of the checks below and, inside Serve: what the driver
+// admits, then what RecvMsg says about the body. Nothing of the body is read before the call was admitted, so a client
+// that expects 100-continue sends none for a call that is refused.
+//
+// A panic behind the front is answered like any other failure. OPTIONS is answered from the routes alone.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table) {
+	if front.HostsDisagree(r) {
+		f.Refuse(w, r, rpc.Errorf(codes.InvalidArgument, "MISDIRECTED", "the request names two hosts; leave the Host header out"))
+		return
+	}
+	path, query := target(r)
+	if r.Method == http.MethodOptions {
+		f.options(w, r, t, path)
+		return
+	}
+	var b route.Binding[*front.Route]
+	if err := t.Routes.Match(r.Method, path, &b); err != nil {
+		f.refuse(w, r, t, path, err)
+		return
+	}
+	s := newStream(f, w, r, t, &b, query)
+	s.finish(serve(s))
+}
+
+// Refuse answers a request with an error, and records it as one that reached no method.
+func (f *Front) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	id := rpc.NewID()
+	f.env.Unrouted(Protocol, id, writeError(w, r, err, id, nil), r)
+}
+
+// options lists the methods of a path (RFC 9110, section 9.3.7). OPTIONS * never comes here: net/http answers it.
+func (f *Front) options(w http.ResponseWriter, r *http.Request, t *front.Table, path string) {
+	allow := t.Routes.Allowed(path)
+	if allow == nil {
+		f.refuse(w, r, t, path, t.Routes.Match(r.Method, path, &route.Binding[*front.Route]{}))
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allow, ", "))
+	w.WriteHeader(http.StatusNoContent)
+	f.env.Unrouted(Protocol, rpc.NewID(), http.StatusNoContent, r)
+}
+
+// refuse answers a request that no route took.
+func (f *Front) refuse(w http.ResponseWriter, r *http.Request, t *front.Table, path string, err error) {
+	var malformed *route.PathError
+	var not *route.MethodNotAllowedError
+	switch {
+	case errors.As(err, &malformed):
+		err = rpc.Errorf(codes.InvalidArgument, "MALFORMED_PATH", "%s", malformed)
+	case errors.As(err, &not):
+		w.Header().Set("Allow", strings.Join(not.Allow, ", "))
+		err = rpc.Errorf(codes.Unimplemented, "METHOD_NOT_ALLOWED", "%s", not)
+	default:
+		err = rpc.Errorf(codes.NotFound, "ROUTE_NOT_FOUND", "nothing is served at this path%s", suggestion(t, path))
+	}
+	f.Refuse(w, r, err)
+}
+
+// suggestion is the cheapest of remedies: the path without its last slash, if something is served there.
+func suggestion(t *front.Table, path string) string {
+	const pathMax = 200 // keeps the message short
+	short := strings.TrimSuffix(path, "/")
+	if short == path || len(path) > pathMax || t.Routes.Allowed(short) == nil {
+		return "; check it against the routes that the gateway lists"
+	}
+	return fmt.Sprintf("; did you mean %q, without the slash at its end?", short)
+}
+
+// serve runs the call, and turns a panic of whoever serves it into an error.
+func serve(s *stream) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = rpc.Errorf(codes.Internal, "INTERNAL", "the gateway failed; its log has the cause under this call's decision id").
+				Because(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+			logPanic(s.r, s.call, err)
+		}
+	}()
+	return s.route.Serve(s)
+}
+
+// logPanic writes where net/http logs the panics of handlers. A panic that comes this far passed the driver's recovery,
+// so nothing else will log it.
+func logPanic(r *http.Request, c *rpc.Call, err error) {
+	printf := log.Printf
+	if server, _ := r.Context().Value(http.ServerContextKey).(*http.Server); server != nil && server.ErrorLog != nil {
+		printf = server.ErrorLog.Printf
+	}
+	printf("%s, decision %s: %v", c.Method.Path, c.ID, err)
+}
+
+// target returns the path and the query as the client sent them. net/url decodes and loses what routing needs, so they
+// are cut from the request line; only a request that some handler before this one rewrote has no such line.
+func target(r *http.Request) (path, query string) {
+	raw := r.RequestURI
+	if raw == "" {
+		return r.URL.EscapedPath(), r.URL.RawQuery
+	}
+	if raw[0] != '/' { // absolute-form (RFC 9112, section 3.2.2)
+		if _, rest, ok := strings.Cut(raw, "://"); ok {
+			start := strings.IndexAny(rest, "/?")
+			if start < 0 {
+				return "/", ""
+			}
+			if raw = rest[start:]; raw[0] == '?' {
+				raw = "/" + raw
+			}
+		}
+	}
+	path, query, _ = strings.Cut(raw, "?")
+	return path, query
+}

@@ -1,0 +1,358 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
+)
+
+// stream is one REST call as a grpc.ServerStream. Its client side is one message, whatever the method takes, and then
+// the end. One goroutine may receive while another sends.
+//
+// The response's head waits for the first message, or for the end, so that a failure before it has its true HTTP
+// status; SendHeader only closes the header metadata. A unary reply waits for the end too. A failure after the first
+// message of many is told in a last line, {"error":{…}}, and the body ends as it should: cutting the connection off
+// instead could lose that line on its way. Clients that want to be certain which it is send TE: trailers: the trailer
+// Gatehouse-Decision-Id is there only after a failure.
+type stream struct {
+	env   *front.Env
+	w     http.ResponseWriter
+	r     *http.Request
+	route *front.Route
+	types program.Resolver
+	call  *rpc.Call
+	ctx   context.Context
+	path  []string
+	query string
+
+	early    error // malformed headers, told when the body's turn comes
+	received bool  // belongs to the receiving goroutine, as all above are read-only
+
+	mu         sync.Mutex
+	header     metadata.MD
+	trailer    metadata.MD
+	headerDone bool   // no more header metadata
+	headDone   bool   // the response's head was written
+	ended      bool   // the response belongs to net/http again
+	media      string // of the response
+	json       []byte // a unary reply, or the room for a line
+	replied    bool
+}
+
+// newStream starts the call that a request asks for.
+func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table, b *route.Binding[*front.Route], query string) *stream {
+	s := &stream{
+		env: &f.env, w: w, r: r, types: t.Types,
+		route: b.Rule.Value, path: b.Values, query: query,
+		call: rpc.NewCall(b.Rule.Value.Method),
+	}
+	c := s.call
+	c.Protocol, c.Listener = Protocol, f.env.Listener
+	address, _ := netip.ParseAddrPort(r.RemoteAddr)
+	c.Client = f.env.Client(address.Addr().Unmap(), r.Header)
+	var dropped int
+	if c.Metadata, dropped = front.MetadataFromHeader(r.Header, front.HyphenNames); dropped > 0 {
+		f.env.Ignored("header", dropped)
+	}
+	c.Timeout, c.HasTimeout, s.early = timeout(r.Header)
+	s.media, s.ctx = typeJSON, s.context(r)
+	if s.route.Method.ServerStreams {
+		s.media = typeLines
+	}
+	if s.route.Method.ClientStreams {
+		// The backend may answer while the body is still being read.
+		_ = http.NewResponseController(w).EnableFullDuplex() // net/http's always can
+	}
+	return s
+}
+
+// context returns the call's context: everything that a grpc-go interceptor looks for is in it.
+func (s *stream) context(r *http.Request) context.Context {
+	p := &peer.Peer{Addr: address(r.RemoteAddr)}
+	p.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if r.TLS != nil {
+		p.AuthInfo = credentials.TLSInfo{
+			State:          *r.TLS,
+			CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		}
+	}
+	ctx := peer.NewContext(r.Context(), p)
+	ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
+	ctx = grpc.NewContextWithServerTransportStream(ctx, transportStream{s})
+	return s.call.WithContext(ctx)
+}
+
+// Context returns the context of the call.
+func (s *stream) Context() context.Context { return s.ctx }
+
+// RecvMsg binds the request into the *rpc.Frame m on the first call and returns io.EOF on every other.
+func (s *stream) RecvMsg(m any) error {
+	frame, ok := m.(*rpc.Frame)
+	if !ok {
+		return fmt.Errorf("rest receives into *rpc.Frame, not %T", m)
+	}
+	if s.received {
+		return io.EOF
+	}
+	s.received = true
+	wire, err := s.bind()
+	if err != nil {
+		return err
+	}
+	frame.Take(rpc.FrameOf(frame.Type(), wire))
+	return nil
+}
+
+// bind reads the request. The order of its steps is the order in which refusals are given.
+func (s *stream) bind() ([]byte, error) {
+	if s.early != nil {
+		return nil, s.early
+	}
+	if err := s.negotiate(); err != nil {
+		return nil, err
+	}
+	stop := s.hurry()
+	body, err := readBody(s.r, s.env.BodyBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	stop()
+	wire, ignored, err := s.route.Request.AppendWire(nil, program.Input{Path: s.path, Query: s.query, Body: body})
+	if ignored > 0 {
+		s.env.Ignored("field", ignored)
+	}
+	return wire, err
+}
+
+// negotiate settles the response's media type. A single reply can be a line, too; many cannot be one JSON document.
+func (s *stream) negotiate() error {
+	offers := []string{typeJSON, typeLines}
+	if s.route.Method.ServerStreams {
+		offers = offers[1:]
+	}
+	media, err := accepted(s.r.Header, offers)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.media = media
+	return nil
+}
+
+// SendMsg writes the *rpc.Frame m, which it borrows, as JSON: at once if the method streams replies, at the end of the
+// call if not.
+func (s *stream) SendMsg(m any) error {
+	frame, ok := m.(*rpc.Frame)
+	if !ok {
+		return fmt.Errorf("rest sends *rpc.Frame, not %T", m)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errEnded
+	}
+	s.headerDone = true
+	if !s.route.Method.ServerStreams {
+		return s.keep(frame)
+	}
+	text, err := s.route.Response.AppendJSON(s.json[:0], frame.Bytes())
+	if err != nil {
+		return err
+	}
+	s.json = append(text, '\n')
+	s.writeHead()
+	if s.r.Method == http.MethodHead {
+		return rpc.Errorf(codes.Canceled, "HEAD_COMPLETE", "HEAD asks for no messages")
+	}
+	return s.writeLine()
+}
+
+// keep holds the only reply until the status is known.
+func (s *stream) keep(frame *rpc.Frame) (err error) {
+	if s.replied {
+		return rpc.Errorf(codes.Internal, "INTERNAL", "%s answers with one message", s.call.Method.Path).
+			Because(errors.New("a second reply to a method that does not stream"))
+	}
+	s.replied = true
+	if s.json, err = s.route.Response.AppendJSON(s.json[:0], frame.Bytes()); err == nil && s.media == typeLines {
+		s.json = append(s.json, '\n')
+	}
+	return err
+}
+
+// writeLine sends what is in s.json now: nothing tells whether another message is near.
+func (s *stream) writeLine() error {
+	if _, err := s.w.Write(s.json); err != nil {
+		return gone(err)
+	}
+	if err := http.NewResponseController(s.w).Flush(); err != nil {
+		return gone(err)
+	}
+	return nil
+}
+
+func gone(err error) error {
+	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the reply did").Because(err)
+}
+
+// SetHeader adds header metadata.
+func (s *stream) SetHeader(md metadata.MD) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.headerDone {
+		return errHeaderDone
+	}
+	s.header = metadata.Join(s.header, md)
+	return nil
+}
+
+// SendHeader adds header metadata, after which there can be no more. Nothing is sent yet.
+func (s *stream) SendHeader(md metadata.MD) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.headerDone {
+		return errHeaderDone
+	}
+	s.header, s.headerDone = metadata.Join(s.header, md), true
+	return nil
+}
+
+// SetTrailer adds trailer metadata. Only a client that sent TE: trailers gets it.
+func (s *stream) SetTrailer(md metadata.MD) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trailer = metadata.Join(s.trailer, md)
+}
+
+// finish writes what is left of the response: a unary reply, an error, or the end of the lines.
+func (s *stream) finish(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	if err == nil && !s.route.Method.ServerStreams && !s.replied {
+		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
+	}
+	switch {
+	case err != nil && !s.headDone:
+		s.writeMetadata()
+		s.writeTrailers()
+		writeError(s.w, s.r, err, s.call.ID, s.types)
+	case err != nil && s.r.Method != http.MethodHead:
+		s.json = append(failureOf(err).json(s.types), '\n')
+		_ = s.writeLine() // a client that is gone misses it
+		if s.wantsTrailers() {
+			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
+		}
+	case err == nil && !s.route.Method.ServerStreams:
+		s.writeReply()
+	case err == nil:
+		s.writeHead()
+	}
+	s.writeTrailers()
+}
+
+// writeReply writes the response of a unary call. Its length is told even to HEAD.
+func (s *stream) writeReply() {
+	s.writeTrailers()
+	if !announcesTrailers(s.w.Header()) {
+		s.w.Header().Set("Content-Length", strconv.Itoa(len(s.json)))
+	}
+	s.writeHead()
+	if s.r.Method != http.MethodHead {
+		_, _ = s.w.Write(s.json) // a client that is gone misses it
+	}
+}
+
+// writeHead writes the head of a response that is not an error, once.
+func (s *stream) writeHead() {
+	if s.headDone {
+		return
+	}
+	s.headDone = true
+	s.writeMetadata()
+	h := s.w.Header()
+	h.Set("Content-Type", s.media)
+	h.Set("X-Content-Type-Options", "nosniff")
+	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
+	s.w.WriteHeader(http.StatusOK)
+}
+
+// writeMetadata makes the header metadata HTTP headers. What depends on the request is told to caches.
+func (s *stream) writeMetadata() {
+	h := s.w.Header()
+	s.drop(front.WriteMetadata(h, s.header, ""))
+	h.Add("Vary", "Accept")
+}
+
+// writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
+func (s *stream) writeTrailers() {
+	if s.trailer == nil || !s.wantsTrailers() {
+		return
+	}
+	s.drop(front.WriteMetadata(s.w.Header(), s.trailer, http.TrailerPrefix))
+	s.trailer = nil
+}
+
+func (s *stream) drop(n int) {
+	if n > 0 {
+		s.env.Ignored("header", n)
+	}
+}
+
+// wantsTrailers reports whether the client said that it reads trailers (RFC 9110, section 10.1.4).
+func (s *stream) wantsTrailers() bool {
+	for _, v := range s.r.Header["Te"] {
+		for coding := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.Trim(coding, " \t"), "trailers") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var (
+	errEnded      = errors.New("rest: the call has ended")
+	errHeaderDone = errors.New("rest: header metadata was sent already")
+)
+
+// transportStream is what grpc.SetHeader and its likes find in the context.
+type transportStream struct{ s *stream }
+
+func (t transportStream) Method() string                  { return t.s.call.Method.Path }
+func (t transportStream) SetHeader(md metadata.MD) error  { return t.s.SetHeader(md) }
+func (t transportStream) SendHeader(md metadata.MD) error { return t.s.SendHeader(md) }
+func (t transportStream) SetTrailer(md metadata.MD) error { t.s.SetTrailer(md); return nil }
+
+// address is the far end of a connection.
+func address(remote string) net.Addr {
+	if a, err := netip.ParseAddrPort(remote); err == nil {
+		return net.TCPAddrFromAddrPort(a)
+	}
+	return unnamed(remote)
+}
+
+// unnamed is an address that is not an IP address and port, such as a Unix socket's.
+type unnamed string
+
+func (unnamed) Network() string  { return "unix" }
+func (a unnamed) String() string { return string(a) }
