@@ -17,16 +17,18 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
-// drive runs the call that ss belongs to, from its admission to its record: it pumps messages between the front's
+// drive runs the call c on its stream, from its admission to its record: it pumps messages between the front's
 // stream and a backend and consults the chain at each moment. It returns the error that the front has to write, nil for OK; headers and
 // trailers were set on ss by then. Done has run exactly once, with that error's status, and no moment of the call runs
 // afterwards; a panic on the way is an INTERNAL error.
 //
 // A unary or server-streaming call stays in this goroutine. The requests of a client-streaming or bidi call are read
 // in a second one, which may be waiting in ss.RecvMsg when drive returns; it ends as soon as the front ends its stream.
-func drive(ss grpc.ServerStream, chain *interceptors.Chain, b rpc.Backend) error {
-	c := rpc.CallFrom(ss.Context())
-	d := &driver{front: ss, call: c, chain: chain, backend: b}
+func drive(c *rpc.Call, ss grpc.ServerStream, chain *interceptors.Chain, b rpc.Backend) error {
+	d := &driver{
+		front: ss, call: c, chain: chain, backend: b,
+		request: *rpc.NewFrame(c.Method.Input), answer: *rpc.NewFrame(c.Method.Output),
+	}
 	c.Err = d.guarded()
 	if c.Err != nil && context.Cause(c.Context()) == errExpired {
 		c.Err = rpc.Errorf(codes.Unauthenticated, "CREDENTIAL_EXPIRED",
@@ -49,6 +51,8 @@ type driver struct {
 	call    *rpc.Call
 	chain   *interceptors.Chain
 	backend rpc.Backend
+	request rpc.Frame
+	answer  rpc.Frame
 	extra   rpc.Frame // takes a message that should not be there
 }
 
@@ -106,7 +110,7 @@ func (d *driver) limit() (context.Context, context.CancelFunc, error) {
 
 // single runs a call with one request message: the backend hears of it when the request is complete and judged.
 func (d *driver) single(ctx context.Context) error {
-	f := rpc.NewFrame(d.call.Method.Input)
+	f := &d.request
 	defer f.Free()
 	if err := d.receiveOnly(f); err != nil {
 		return err
@@ -157,7 +161,7 @@ func (d *driver) replies(far grpc.ClientStream) error {
 	if err := d.headers(far, forward); err != nil {
 		return err
 	}
-	f := rpc.NewFrame(m.Output)
+	f := &d.answer
 	defer f.Free()
 	if m.ServerStreams {
 		return d.replyStream(far, f)
@@ -179,7 +183,7 @@ func (d *driver) headers(far grpc.ClientStream, forward func(metadata.MD) error)
 func (d *driver) reply(far grpc.ClientStream, f *rpc.Frame) error {
 	err := far.RecvMsg(f)
 	if err == io.EOF {
-		err = rpc.Errorf(codes.Internal, "REPLY_MISSING", "the backend of %s sent no reply", d.call.Method.Name())
+		err = backend.ReplyMissing(d.call)
 	}
 	if err != nil {
 		d.front.SetTrailer(far.Trailer())
@@ -188,7 +192,7 @@ func (d *driver) reply(far grpc.ClientStream, f *rpc.Frame) error {
 	defer d.extra.Free()
 	err = far.RecvMsg(&d.extra)
 	if err == nil {
-		return rpc.Errorf(codes.Internal, "REPLY_REPEATED", "the backend of %s sent more than one reply", d.call.Method.Name())
+		return backend.ReplyRepeated(d.call)
 	}
 	d.front.SetTrailer(far.Trailer())
 	if err != io.EOF {

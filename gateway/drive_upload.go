@@ -26,7 +26,7 @@ type upload struct {
 // run ends when the client has sent everything, when a message is refused, or when either stream is over. The frame
 // is its own, and is freed when it ends.
 func (u *upload) run() {
-	f := rpc.NewFrame(u.call.Method.Input)
+	f := &u.request
 	defer f.Free()
 	for {
 		err := u.receive(f)

@@ -239,7 +239,7 @@ func TestDriveFreesFrames(t *testing.T) {
 				call.Client = netip.MustParseAddr("127.0.0.1")
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				drive(&client{ctx: call.WithContext(ctx), pool: p, n: c.requests, err: c.in, sendErr: c.send}, chain, f)
+				drive(call, &client{ctx: call.WithContext(ctx), pool: p, n: c.requests, err: c.in, sendErr: c.send}, chain, f)
 				if f.ctx != nil && f.ctx.Err() == nil {
 					t.Error("the backend's call outlives the client's")
 				}

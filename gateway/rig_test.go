@@ -157,7 +157,7 @@ func tableOf(b rpc.Backend, checks []rpc.Check) *front.Table {
 		md := methods.Get(i)
 		m := rpc.NewMethod(md, rpc.NewType(md.Input(), nil), rpc.NewType(md.Output(), nil), rpc.Policy{})
 		chain := interceptors.Bind(m, list)
-		t.Methods[m.Path] = &front.Endpoint{Method: m, Serve: func(ss grpc.ServerStream) error { return drive(ss, chain, b) }}
+		t.Methods[m.Path] = &front.Endpoint{Method: m, Serve: func(c *rpc.Call, ss grpc.ServerStream) error { return drive(c, ss, chain, b) }}
 	}
 	return t
 }

@@ -230,8 +230,8 @@ func (c *compiler) endpoints(units []unit) ([]*front.Endpoint, error) {
 	endpoints := make([]*front.Endpoint, len(units))
 	for i, u := range units {
 		chain := interceptors.Bind(u.method, list)
-		endpoints[i] = &front.Endpoint{Method: u.method, Serve: func(ss grpc.ServerStream) error {
-			return drive(ss, chain, u.backend)
+		endpoints[i] = &front.Endpoint{Method: u.method, Serve: func(call *rpc.Call, ss grpc.ServerStream) error {
+			return drive(call, ss, chain, u.backend)
 		}}
 	}
 	return endpoints, nil

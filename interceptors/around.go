@@ -13,15 +13,14 @@ import (
 // replace a message. A message that does not decode ends the call before the interceptor looks at it.
 //
 // Every message is decoded, so a method that is only passed through costs more with an interceptor around it.
-func Around(i grpc.StreamServerInterceptor, m *rpc.Method, serve func(grpc.ServerStream) error) func(grpc.ServerStream) error {
+func Around(i grpc.StreamServerInterceptor, m *rpc.Method, serve func(*rpc.Call, grpc.ServerStream) error) func(*rpc.Call, grpc.ServerStream) error {
 	info := m.Info()
-	inner := func(_ any, ss grpc.ServerStream) error {
-		if c := rpc.CallFrom(ss.Context()); c != nil {
+	return func(c *rpc.Call, ss grpc.ServerStream) error {
+		return i(nil, decodesRequests{ss}, info, func(_ any, ss grpc.ServerStream) error {
 			c.WithContext(ss.Context()) // the interceptor may have added to it
-		}
-		return serve(decodesReplies{ss})
+			return serve(c, decodesReplies{ss})
+		})
 	}
-	return func(ss grpc.ServerStream) error { return i(nil, decodesRequests{ss}, info, inner) }
 }
 
 // decodesRequests is outside of the interceptor: what it receives is decoded when the interceptor sees it.

@@ -24,16 +24,22 @@ import (
 type stream struct {
 	grpc.ServerStream
 	ctx      context.Context
+	call     *rpc.Call
 	requests []*rpc.Frame
 	replies  []string
 }
 
 func newStream(c *rpc.Call, requests ...*rpc.Frame) *stream {
 	ctx := metadata.NewIncomingContext(context.Background(), c.Metadata)
-	return &stream{ctx: c.WithContext(ctx), requests: requests}
+	return &stream{ctx: c.WithContext(ctx), call: c, requests: requests}
 }
 
 func (s *stream) Context() context.Context { return s.ctx }
+
+// around serves the stream with an interceptor around it.
+func (s *stream) around(i grpc.StreamServerInterceptor, serve func(*rpc.Call, grpc.ServerStream) error) error {
+	return interceptors.Around(i, s.call.Method, serve)(s.call, s)
+}
 
 func (s *stream) RecvMsg(m any) error {
 	if len(s.requests) == 0 {
@@ -50,8 +56,8 @@ func (s *stream) SendMsg(m any) error {
 }
 
 // echo serves a call by sending every request back.
-func echo(m *rpc.Method) func(grpc.ServerStream) error {
-	return func(ss grpc.ServerStream) error {
+func echo(m *rpc.Method) func(*rpc.Call, grpc.ServerStream) error {
+	return func(_ *rpc.Call, ss grpc.ServerStream) error {
 		for {
 			f := rpc.NewFrame(m.Input)
 			if err := ss.RecvMsg(f); err == io.EOF {
@@ -106,7 +112,7 @@ func TestAround_UnmodifiedLoggingWithPayloads(t *testing.T) {
 				logging.WithLogOnEvents(logging.StartCall, logging.FinishCall, logging.PayloadReceived, logging.PayloadSent))
 			ss := newStream(checktest.Call(m), checktest.Frame(t, m.Input, `{"id":"a","count":7}`))
 			wire := string(ss.requests[0].Bytes())
-			require.NoError(t, interceptors.Around(logger, m, echo(m))(ss))
+			require.NoError(t, ss.around(logger, echo(m)))
 			require.Equal(t, []string{wire}, ss.replies, "bytes pass unchanged")
 
 			// The library calls every stream bidi that is not one-sided; the interceptor is the one for streams.
@@ -132,14 +138,14 @@ func TestAround_InterceptorRefusesAndAddsToContext(t *testing.T) {
 		return context.WithValue(ctx, key{}, "in"), nil
 	})
 	served := false
-	serve := func(ss grpc.ServerStream) error {
+	serve := func(_ *rpc.Call, ss grpc.ServerStream) error {
 		served = true
 		require.Equal(t, "in", rpc.CallFrom(ss.Context()).Context().Value(key{}), "the call has the interceptor's context")
 		return nil
 	}
-	checktest.Error(t, interceptors.Around(guard, m, serve)(newStream(checktest.Call(m))), "NO_PASS")
+	checktest.Error(t, newStream(checktest.Call(m)).around(guard, serve), "NO_PASS")
 	require.False(t, served)
-	require.NoError(t, interceptors.Around(guard, m, serve)(newStream(checktest.Call(m, "x-pass", "1"))))
+	require.NoError(t, newStream(checktest.Call(m, "x-pass", "1")).around(guard, serve))
 	require.True(t, served)
 }
 
@@ -173,12 +179,12 @@ func (l looker) SendMsg(m any) error {
 func TestAround_MalformedMessagesEndTheCallFirst(t *testing.T) {
 	m := checktest.Method(t, rpc.Policy{})
 	seen := 0
-	err := interceptors.Around(looking(&seen), m, echo(m))(newStream(checktest.Call(m), rpc.FrameOf(m.Input, []byte{0xff})))
+	err := newStream(checktest.Call(m), rpc.FrameOf(m.Input, []byte{0xff})).around(looking(&seen), echo(m))
 	require.Equal(t, codes.InvalidArgument, checktest.Error(t, err, "MALFORMED_MESSAGE").Code())
 	require.Zero(t, seen)
 
-	reply := func(ss grpc.ServerStream) error { return ss.SendMsg(rpc.FrameOf(m.Output, []byte{0xff})) }
-	err = interceptors.Around(looking(&seen), m, reply)(newStream(checktest.Call(m)))
+	reply := func(_ *rpc.Call, ss grpc.ServerStream) error { return ss.SendMsg(rpc.FrameOf(m.Output, []byte{0xff})) }
+	err = newStream(checktest.Call(m)).around(looking(&seen), reply)
 	require.Equal(t, codes.Internal, checktest.Error(t, err, "MALFORMED_REPLY").Code())
 	require.Zero(t, seen)
 }
@@ -186,9 +192,9 @@ func TestAround_MalformedMessagesEndTheCallFirst(t *testing.T) {
 func TestAround_MessageTooMany(t *testing.T) {
 	m := checktest.Method(t, rpc.Policy{})
 	seen := 0
-	serve := func(ss grpc.ServerStream) error { return ss.RecvMsg(&rpc.Frame{}) }
+	serve := func(_ *rpc.Call, ss grpc.ServerStream) error { return ss.RecvMsg(&rpc.Frame{}) }
 	ss := newStream(checktest.Call(m), checktest.Frame(t, m.Input, `{"id":"a"}`))
-	err := interceptors.Around(looking(&seen), m, serve)(ss)
+	err := ss.around(looking(&seen), serve)
 	require.Equal(t, codes.InvalidArgument, checktest.Error(t, err, "REQUEST_REPEATED").Code())
 	require.Zero(t, seen)
 }

@@ -53,9 +53,9 @@ func ExampleAround() {
 		fmt.Println("calling", info.FullMethod)
 		return handler(srv, ss)
 	}
-	serve := func(grpc.ServerStream) error { return nil }
+	serve := func(*rpc.Call, grpc.ServerStream) error { return nil }
 	c := rpc.NewCall(m)
-	err := interceptors.Around(announce, m, serve)(&stream{ctx: c.WithContext(context.Background())})
+	err := interceptors.Around(announce, m, serve)(c, &stream{ctx: c.WithContext(context.Background())})
 	fmt.Println(err)
 	// Output:
 	// calling /grpc.health.v1.Health/Check

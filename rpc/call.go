@@ -40,7 +40,8 @@ type Call struct {
 	// Err is why the call failed, with its cause; nil while it runs and when it succeeded. Set before Done.
 	Err error
 
-	ctx context.Context
+	ctx  context.Context
+	base callContext // saves an allocation for the context that a front makes
 }
 
 // NewCall starts a call of m with a fresh decision id.
@@ -54,7 +55,15 @@ func (c *Call) Context() context.Context { return c.ctx }
 
 // WithContext sets the context of the running call, and returns it with the call inside, for fronts and drivers.
 func (c *Call) WithContext(ctx context.Context) context.Context {
-	c.ctx = context.WithValue(ctx, callKey{}, c)
+	switch {
+	case CallFrom(ctx) == c:
+		c.ctx = ctx
+	case c.base.call == nil:
+		c.base = callContext{ctx, c}
+		c.ctx = &c.base
+	default:
+		c.ctx = &callContext{ctx, c}
+	}
 	return c.ctx
 }
 
@@ -62,6 +71,19 @@ func (c *Call) WithContext(ctx context.Context) context.Context {
 func CallFrom(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)
 	return c
+}
+
+// callContext is a context with a call inside.
+type callContext struct {
+	context.Context
+	call *Call
+}
+
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c.call
+	}
+	return c.Context.Value(key)
 }
 
 // NewID returns a random decision id of 32 hexadecimal digits.

@@ -20,6 +20,8 @@ type Frame struct {
 	flat mem.Buffer
 	view proto.Message
 	err  error
+	// received counts the messages that came in, for methods that have one.
+	received int
 }
 
 // NewFrame returns an empty frame for a message of type t, to be filled by RecvMsg.
@@ -93,21 +95,32 @@ func (f *Frame) Free() {
 	if f.flat != nil {
 		f.flat.Free()
 	}
-	*f = Frame{typ: f.typ}
+	*f = Frame{typ: f.typ, received: f.received}
 }
+
+// Received is how many messages a stream has put into the frame, of which it holds the last. Free does not change it.
+func (f *Frame) Received() int { return f.received }
 
 // fill makes the frame hold data, of which it takes its own reference.
 func (f *Frame) fill(data mem.BufferSlice) {
 	f.Free()
 	data.Ref()
 	f.wire = append(f.wire, data...)
+	f.received++
+}
+
+// Hold makes f hold wire, which it takes over: the caller must not change it afterwards.
+func (f *Frame) Hold(wire []byte) {
+	f.Free()
+	f.wire = append(f.wire, mem.SliceBuffer(wire))
+	f.received++
 }
 
 // Take makes f hold the message of other, which is empty afterwards.
 func (f *Frame) Take(other *Frame) {
 	f.Free()
-	typ := f.typ
+	typ, received := f.typ, f.received
 	*f = *other
-	f.typ = typ
+	f.typ, f.received = typ, received+1
 	*other = Frame{typ: other.typ}
 }

@@ -125,7 +125,7 @@ func TestPoolShares(t *testing.T) {
 	if len(p.conns) != 0 {
 		t.Errorf("%d connections are left", len(p.conns))
 	}
-	if _, err := b.Open(context.Background(), rpc.NewCall(method("UnaryCall"))); err == nil {
+	if _, _, err := call(b, rpc.NewCall(method("UnaryCall")), nil); err == nil {
 		t.Error("the connection is still open")
 	}
 }
@@ -240,6 +240,30 @@ func TestReplyBytesMax(t *testing.T) {
 	}
 	if _, _, err := call(b, rpc.NewCall(method("UnaryCall")), message(1100)); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A method that answers once has to.
+func TestReplyCount(t *testing.T) {
+	leak.Check(t)
+	for want, replies := range map[string]int{"REPLY_MISSING": 0, "": 1, "REPLY_REPEATED": 2} {
+		l := listen(t, "tcp", "127.0.0.1:0")
+		server(t, l, func(_ any, ss grpc.ServerStream) error {
+			for range replies {
+				if err := ss.SendMsg(&wrapperspb.BytesValue{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		_, _, err := call(take(t, New(Config{}), &configv1.Backend{Target: l.Addr().String()}), rpc.NewCall(method("UnaryCall")), nil)
+		reason := ""
+		if own, ok := err.(*rpc.Error); ok {
+			reason = own.Reason()
+		}
+		if reason != want {
+			t.Errorf("%d replies: %v, want %s", replies, err, want)
+		}
 	}
 }
 

@@ -30,10 +30,17 @@ type remote struct {
 	forwardCredentials bool
 }
 
-// Open starts the call. It fails at once while the backend is down. The stream's errors are explained at stream.
+// Open starts the call, one with a single message each way when its request is complete. It fails at once while the backend
+// is down. The stream's errors are explained at stream.
 func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, error) {
+	ctx = metadata.NewOutgoingContext(ctx, r.metadata(c))
+	if !c.Method.ClientStreams && !c.Method.ServerStreams {
+		u := &unary{stream: stream{conn: r.conn, call: c}}
+		u.ctx.Context = ctx
+		return u, nil
+	}
 	s := &stream{conn: r.conn, call: c}
-	s.ctx = context.WithValue(metadata.NewOutgoingContext(ctx, r.metadata(c)), streamKey{}, s)
+	s.ctx.Context = ctx
 	desc := &grpc.StreamDesc{
 		StreamName: string(c.Method.Descriptor.Name()),
 		// With one request message, the end of the stream travels in its frame.
@@ -42,7 +49,7 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 		ServerStreams: true,
 	}
 	var err error
-	if s.ClientStream, err = r.conn.client.NewStream(s.ctx, desc, c.Method.Path); err != nil {
+	if s.ClientStream, err = r.conn.client.NewStream(&s.ctx, desc, c.Method.Path); err != nil {
 		return nil, s.fault(err)
 	}
 	return s, nil
@@ -59,13 +66,17 @@ func (r *remote) metadata(c *rpc.Call) metadata.MD {
 	}
 	delete(md, PrincipalKey)
 	delete(md, clientKey)
+	values := new([3]string) // one allocation for all
 	if c.Principal != nil {
-		md[PrincipalKey] = []string{escape(c.Principal.String())}
+		values[0] = escape(c.Principal.String())
+		md[PrincipalKey] = values[0:1:1]
 	}
 	if c.Client.IsValid() {
-		md[clientKey] = []string{c.Client.Unmap().String()}
+		values[1] = c.Client.Unmap().String()
+		md[clientKey] = values[1:2:2]
 	}
-	md[DecisionIDKey] = []string{c.ID}
+	values[2] = c.ID
+	md[DecisionIDKey] = values[2:3:3]
 	return md
 }
 

@@ -30,10 +30,22 @@ import (
 // from the noise.
 type stream struct {
 	grpc.ClientStream
-	conn  *conn
-	call  *rpc.Call
-	ctx   context.Context // what the call was opened with, for the reason why it ended
-	ended atomic.Bool     // the backend's trailers have come
+	conn *conn
+	call *rpc.Call
+	ctx  watched
+}
+
+// watched is the context of one call to a backend: what the call was opened with, and what the stats handler has seen.
+type watched struct {
+	context.Context
+	ended atomic.Bool // the backend's trailers have come
+}
+
+func (w *watched) Value(key any) any {
+	if key == (watchedKey{}) {
+		return w
+	}
+	return w.Context.Value(key)
 }
 
 // SendMsg borrows the frame. io.EOF means that the call is over; RecvMsg says why.
@@ -67,7 +79,7 @@ func (s *stream) Trailer() metadata.MD { return foreign(s.ClientStream.Trailer()
 // fault turns an error of grpc-go into what the caller may see.
 func (s *stream) fault(err error) error {
 	st := status.Convert(err)
-	if s.ended.Load() {
+	if s.ctx.ended.Load() {
 		return s.masked(defined(st, err))
 	}
 	cause := fmt.Errorf("backend %s: %w", s.conn.name, err)
@@ -88,6 +100,16 @@ func (s *stream) fault(err error) error {
 	}
 	return rpc.Errorf(st.Code(), "BACKEND_BROKE_OFF",
 		"the backend of %s broke the call off without a valid gRPC status", s.call.Method.Service()).Because(cause)
+}
+
+// ReplyMissing says that the backend ended a call without the one reply that the method has.
+func ReplyMissing(c *rpc.Call) error {
+	return rpc.Errorf(codes.Internal, "REPLY_MISSING", "the backend of %s sent no reply", c.Method.Name())
+}
+
+// ReplyRepeated says that the backend sent a reply too many.
+func ReplyRepeated(c *rpc.Call) error {
+	return rpc.Errorf(codes.Internal, "REPLY_REPEATED", "the backend of %s sent more than one reply", c.Method.Name())
 }
 
 // defined returns err unless its code is a number that gRPC does not define. Such a status becomes UNKNOWN and keeps
@@ -145,8 +167,8 @@ func (observer) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	if _, ok := event.(*stats.InTrailer); !ok {
 		return
 	}
-	if s, ok := ctx.Value(streamKey{}).(*stream); ok {
-		s.ended.Store(true)
+	if w, ok := ctx.Value(watchedKey{}).(*watched); ok {
+		w.ended.Store(true)
 	}
 }
 
@@ -154,4 +176,4 @@ func (observer) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Conte
 
 func (observer) HandleConn(context.Context, stats.ConnStats) {}
 
-type streamKey struct{}
+type watchedKey struct{}

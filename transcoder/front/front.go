@@ -40,10 +40,11 @@ type Table struct {
 type Endpoint struct {
 	Method *rpc.Method
 	// Serve runs the whole call on a front's stream: checks, backend, replies. The stream's context carries incoming
-	// metadata, peer.Peer, a grpc.ServerTransportStream and the rpc.Call. RecvMsg and SendMsg take *rpc.Frame:
-	// RecvMsg fills it and returns io.EOF after the last message, SendMsg borrows it. The front writes the returned
-	// error in its own form; nil is OK. Headers and trailers were set on the stream by then.
-	Serve func(ss grpc.ServerStream) error
+	// metadata, peer.Peer, a grpc.ServerTransportStream and the rpc.Call; c's own may lack all but the call, because few
+	// ask for them. RecvMsg and SendMsg take *rpc.Frame: RecvMsg fills it and returns io.EOF after the last message,
+	// SendMsg borrows it. The front writes the returned error in its own form; nil is OK. Headers and trailers were set
+	// on the stream by then.
+	Serve func(c *rpc.Call, ss grpc.ServerStream) error
 }
 
 // Route is one REST face of a method.

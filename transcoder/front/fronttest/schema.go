@@ -45,7 +45,7 @@ func newTable(s *suite) (*front.Table, error) {
 	var rules []route.Rule[*front.Route]
 	for i := range fd.Services().Get(0).Methods().Len() {
 		m := rpc.NewMethod(fd.Services().Get(0).Methods().Get(i), note, note, rpc.Policy{Access: rpc.Public, Cost: 1})
-		e := &front.Endpoint{Method: m, Serve: func(ss grpc.ServerStream) error { return s.serve(m.Path, ss) }}
+		e := &front.Endpoint{Method: m, Serve: func(_ *rpc.Call, ss grpc.ServerStream) error { return s.serve(m.Path, ss) }}
 		t.Methods[m.Path] = e
 		rule, err := newRule(e)
 		if err != nil {

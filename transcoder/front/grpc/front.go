@@ -57,16 +57,15 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 }
 
 func (f *Front) serve(w http.ResponseWriter, r *http.Request, e *front.Endpoint, call *rpc.Call) {
-	remote := tcpAddr(r.RemoteAddr)
+	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	call.Protocol, call.Listener = protocol, f.env.Listener
-	call.Client = f.env.Client(address(remote), r.Header)
+	call.Client = f.env.Client(remote.Addr().Unmap(), r.Header)
 	var dropped int
 	if call.Metadata, dropped = front.MetadataFromHeader(r.Header, front.AllNames); dropped > 0 {
 		f.env.Ignored("header", dropped)
 	}
 	s := newStream(w, r, call, f.env.BodyBytesMax, f.env.StallTimeout)
-	s.attach(peer.NewContext(r.Context(), peerOf(r, remote)))
-	s.finish(serve(e, s, printfOf(r)))
+	s.finish(serve(e, call, s, printfOf(r)))
 }
 
 // Refuse answers a call with an error, and records it as one that reached no method.
@@ -93,22 +92,13 @@ func (f *Front) unrouted(w http.ResponseWriter, r *http.Request, httpStatus int,
 	writeRefusal(w, http.StatusOK, id, err)
 }
 
-// tcpAddr returns a connection's other end as an address, nil if it is not IP.
-func tcpAddr(remote string) net.Addr {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return nil
-	}
-	return net.TCPAddrFromAddrPort(ap)
-}
-
 // peerOf returns what grpc-go's own server would say about the connection.
-func peerOf(r *http.Request, remote net.Addr) *peer.Peer {
-	p := &peer.Peer{Addr: remote}
-	p.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if p.Addr == nil {
-		p.Addr = &net.UnixAddr{Name: r.RemoteAddr, Net: "unix"}
+func peerOf(r *http.Request) *peer.Peer {
+	p := &peer.Peer{Addr: &net.UnixAddr{Name: r.RemoteAddr, Net: "unix"}}
+	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		p.Addr = net.TCPAddrFromAddrPort(remote)
 	}
+	p.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if r.TLS != nil {
 		p.AuthInfo = credentials.TLSInfo{
 			State: *r.TLS, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},

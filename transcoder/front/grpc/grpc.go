@@ -62,14 +62,14 @@ func unknown(path string) error {
 }
 
 // serve runs a call. A panic that comes this far passed the driver's recovery, so nothing else logs it.
-func serve(e *front.Endpoint, ss grpcgo.ServerStream, printf func(format string, args ...any)) (err error) {
+func serve(e *front.Endpoint, c *rpc.Call, ss grpcgo.ServerStream, printf func(format string, args ...any)) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			printf("%s: panic: %v\n%s", e.Method.Path, v, debug.Stack())
 			err = rpc.Errorf(codes.Internal, "INTERNAL", "the gateway failed; its log has the cause")
 		}
 	}()
-	return e.Serve(ss)
+	return e.Serve(c, ss)
 }
 
 // address returns the IP address of a connection's other end, the zero Addr if it has none.

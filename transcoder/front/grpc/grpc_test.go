@@ -49,7 +49,7 @@ func newSite(t testing.TB, serve func(ss grpcgo.ServerStream) error) *site {
 	for i := range methods.Len() {
 		md := methods.Get(i)
 		m := rpc.NewMethod(md, rpc.NewType(md.Input(), nil), rpc.NewType(md.Output(), nil), rpc.Policy{})
-		table.Methods[m.Path] = &front.Endpoint{Method: m, Serve: serve}
+		table.Methods[m.Path] = &front.Endpoint{Method: m, Serve: func(_ *rpc.Call, ss grpcgo.ServerStream) error { return serve(ss) }}
 	}
 	env := front.Env{
 		BodyBytesMax: 1 << 20,
@@ -350,7 +350,7 @@ func TestPeerTLS(t *testing.T) {
 	infos := make(chan credentials.AuthInfo, 1)
 	md := testpb.File_grpc_testing_test_proto.Services().ByName("TestService").Methods().ByName("UnaryCall")
 	m := rpc.NewMethod(md, rpc.NewType(md.Input(), nil), rpc.NewType(md.Output(), nil), rpc.Policy{})
-	table := &front.Table{Methods: map[string]*front.Endpoint{m.Path: {Method: m, Serve: func(ss grpcgo.ServerStream) error {
+	table := &front.Table{Methods: map[string]*front.Endpoint{m.Path: {Method: m, Serve: func(_ *rpc.Call, ss grpcgo.ServerStream) error {
 		p, _ := peer.FromContext(ss.Context())
 		infos <- p.AuthInfo
 		return nil

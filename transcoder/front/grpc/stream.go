@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -25,8 +26,11 @@ import (
 // the request.
 type stream struct {
 	w      http.ResponseWriter
+	r      *http.Request
 	call   *rpc.Call
-	ctx    context.Context
+	base   context.Context // of the call
+	rich   sync.Once
+	ctx    context.Context // made when somebody asks for it
 	single bool // one request message, read by the goroutine that serves the call
 
 	stall    time.Duration // how long a request of one message may stand still
@@ -47,7 +51,9 @@ type stream struct {
 func newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call, bytesMax int, stall time.Duration) *stream {
 	s := &stream{
 		w:      w,
+		r:      r,
 		call:   call,
+		base:   call.WithContext(r.Context()),
 		stall:  stall,
 		single: !call.Method.ClientStreams,
 		reader: reader{body: r.Body, encoding: r.Header.Get("Grpc-Encoding"), bytesMax: bytesMax},
@@ -69,15 +75,15 @@ func newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call, bytesMax 
 	return s
 }
 
-// attach makes the stream's context from the connection's.
-func (s *stream) attach(ctx context.Context) {
-	ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
-	ctx = grpcgo.NewContextWithServerTransportStream(ctx, transport{s})
-	s.ctx = s.call.WithContext(ctx)
-}
-
 // Context returns the request's context with what front.Endpoint promises.
-func (s *stream) Context() context.Context { return s.ctx }
+func (s *stream) Context() context.Context {
+	s.rich.Do(func() {
+		ctx := peer.NewContext(s.base, peerOf(s.r))
+		ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
+		s.ctx = grpcgo.NewContextWithServerTransportStream(ctx, transport{s})
+	})
+	return s.ctx
+}
 
 // RecvMsg fills the frame with the next message. It is io.EOF after the last.
 func (s *stream) RecvMsg(m any) error {

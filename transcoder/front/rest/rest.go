@@ -111,7 +111,7 @@ func serve(s *stream) (err error) {
 			logPanic(s.r, s.call, err)
 		}
 	}()
-	return s.route.Serve(s)
+	return s.route.Serve(s.call, s)
 }
 
 // logPanic writes where net/http logs the panics of handlers. A panic that comes this far passed the driver's recovery,

@@ -39,7 +39,9 @@ type stream struct {
 	route *front.Route
 	types program.Resolver
 	call  *rpc.Call
-	ctx   context.Context
+	base  context.Context // of the call
+	rich  sync.Once
+	ctx   context.Context // made when somebody asks for it
 	path  []string
 	query string
 
@@ -73,7 +75,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		f.env.Ignored("header", dropped)
 	}
 	c.Timeout, c.HasTimeout, s.early = timeout(r.Header)
-	s.media, s.ctx = typeJSON, s.context(r)
+	s.media, s.base = typeJSON, c.WithContext(r.Context())
 	if s.route.Method.ServerStreams {
 		s.media = typeLines
 	}
@@ -84,24 +86,23 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	return s
 }
 
-// context returns the call's context: everything that a grpc-go interceptor looks for is in it.
-func (s *stream) context(r *http.Request) context.Context {
-	p := &peer.Peer{Addr: address(r.RemoteAddr)}
-	p.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if r.TLS != nil {
-		p.AuthInfo = credentials.TLSInfo{
-			State:          *r.TLS,
-			CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+// Context returns the call's context with everything in it that a grpc-go interceptor looks for.
+func (s *stream) Context() context.Context {
+	s.rich.Do(func() {
+		p := &peer.Peer{Addr: address(s.r.RemoteAddr)}
+		p.LocalAddr, _ = s.base.Value(http.LocalAddrContextKey).(net.Addr)
+		if s.r.TLS != nil {
+			p.AuthInfo = credentials.TLSInfo{
+				State:          *s.r.TLS,
+				CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+			}
 		}
-	}
-	ctx := peer.NewContext(r.Context(), p)
-	ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
-	ctx = grpc.NewContextWithServerTransportStream(ctx, transportStream{s})
-	return s.call.WithContext(ctx)
+		ctx := peer.NewContext(s.base, p)
+		ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
+		s.ctx = grpc.NewContextWithServerTransportStream(ctx, transportStream{s})
+	})
+	return s.ctx
 }
-
-// Context returns the context of the call.
-func (s *stream) Context() context.Context { return s.ctx }
 
 // RecvMsg binds the request into the *rpc.Frame m on the first call and returns io.EOF on every other.
 func (s *stream) RecvMsg(m any) error {
@@ -117,7 +118,7 @@ func (s *stream) RecvMsg(m any) error {
 	if err != nil {
 		return err
 	}
-	frame.Take(rpc.FrameOf(frame.Type(), wire))
+	frame.Hold(wire)
 	return nil
 }
 
