@@ -176,7 +176,7 @@ func (g *Gateway) acquire(l rpc.Listener) (t *front.Table, release func()) {
 	for {
 		s := g.current.Load()
 		if s.acquire() {
-			return s.tables[l], s.release
+			return s.tables[l], s.letGo
 		}
 		// A snapshot that went between Load and acquire has a successor already, unless the gateway was closed: then
 		// calls find their backends gone.

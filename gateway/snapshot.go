@@ -46,6 +46,7 @@ type Snapshot struct {
 	targets  map[protoreflect.FullName]string
 	backends *backends
 	users    atomic.Int64
+	letGo    func() // release, made once and not for each call
 }
 
 // Table returns what a listener serves.
@@ -121,6 +122,7 @@ func (c *compiler) compile() (*Snapshot, error) {
 	}
 	s.Warnings = c.warnings
 	s.users.Store(1)
+	s.letGo = s.release
 	return s, nil
 }
 

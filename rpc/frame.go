@@ -109,10 +109,10 @@ func (f *Frame) fill(data mem.BufferSlice) {
 	f.received++
 }
 
-// Hold makes f hold wire, which it takes over: the caller must not change it afterwards.
-func (f *Frame) Hold(wire []byte) {
+// Hold makes f hold wire, of which it takes over the caller's reference.
+func (f *Frame) Hold(wire mem.Buffer) {
 	f.Free()
-	f.wire = append(f.wire, mem.SliceBuffer(wire))
+	f.wire = append(f.wire, wire)
 	f.received++
 }
 

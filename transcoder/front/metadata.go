@@ -3,6 +3,7 @@ package front
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/metadata"
@@ -28,17 +29,26 @@ const (
 // its client sends its own. Authorization is kept: authn decides whether it was for the gateway.
 //
 // Values of names that end in "-bin" are base64, padded or not, several of them joined by commas; the metadata has the
-// decoded bytes, and all others have only bytes from 0x20 to 0x7E. The caller owns the result; h is not changed.
+// decoded bytes, and all others have only bytes from 0x20 to 0x7E. The result may share its values with h: neither may be
+// changed in place.
 func MetadataFromHeader(h http.Header, names Names) (md metadata.MD, dropped int) {
-	md = make(metadata.MD, len(h))
+	md = metadata.MD{}
 	nominated := connectionNames(h)
 	for name, values := range h {
-		key := strings.ToLower(name)
-		switch keep, counted := admit(key, names); {
-		case !keep && counted:
+		n, ok := common[name]
+		if !ok {
+			n.key = strings.ToLower(name)
+			n.keep, n.counted = admit(n.key, names)
+		}
+		key := n.key
+		switch {
+		case !n.keep && n.counted:
 			dropped += len(values)
 			continue
-		case !keep || nominated[key]:
+		case !n.keep || nominated[key]:
+			continue
+		case md[key] == nil && !strings.HasSuffix(key, "-bin") && !slices.ContainsFunc(values, unprintable):
+			md[key] = values[:len(values):len(values)]
 			continue
 		}
 		for _, v := range values {
@@ -103,6 +113,27 @@ func WriteMetadata(dst http.Header, md metadata.MD, prefix string) (dropped int)
 	return dropped
 }
 
+// common are the names that most requests have, with what is decided about them: most calls change no name to lower case.
+var common = func() map[string]headerName {
+	names := map[string]headerName{}
+	for _, name := range [...]string{
+		"Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection", "Content-Length", "Content-Type", "Cookie",
+		"Grpc-Accept-Encoding", "Grpc-Timeout", "Origin", "Referer", "Te", "Traceparent", "Tracestate", "User-Agent", "X-Api-Key", "X-Forwarded-For",
+		"X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-Id",
+	} {
+		n := headerName{key: strings.ToLower(name)}
+		n.keep, n.counted = admit(n.key, HyphenNames) // none has what the other rule is about
+		names[name] = n
+	}
+	return names
+}()
+
+// headerName is a header's name as metadata has it, and what admit says about it.
+type headerName struct {
+	key           string
+	keep, counted bool
+}
+
 // connectionNames returns the header names that only concern the connection because its Connection header says so
 // (RFC 9110, section 7.6.1), in lower case; nil if there are none.
 func connectionNames(h http.Header) map[string]bool {
@@ -152,6 +183,8 @@ func validKey(key string) bool {
 	}
 	return key != ""
 }
+
+func unprintable(v string) bool { return !printable(v) }
 
 // printable reports whether a value can be an ASCII metadata value.
 func printable(v string) bool {

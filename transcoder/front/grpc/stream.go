@@ -31,7 +31,7 @@ type stream struct {
 	base   context.Context // of the call
 	rich   sync.Once
 	ctx    context.Context // made when somebody asks for it
-	single bool // one request message, read by the goroutine that serves the call
+	single bool            // one request message, read by the goroutine that serves the call
 
 	stall    time.Duration // how long a request of one message may stand still
 	hurried  bool          // belongs to the receiving goroutine

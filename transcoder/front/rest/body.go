@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -17,10 +18,10 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
-// readBody returns the request's body, decoded, at most limit bytes. What says what the body is, is judged before it is
+// readBody returns the request's body, decoded, at most limit bytes, in the buffer into. What says what the body is, is judged before it is
 // read: media type, then content coding, then length. A request without a body, or with an empty one, has nothing to
 // judge: its Content-Type and Content-Encoding do not matter.
-func readBody(r *http.Request, limit int) ([]byte, error) {
+func readBody(r *http.Request, limit int, into *buffer) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
@@ -44,7 +45,7 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, tooLarge(limit)
 	}
-	body, err := read(source, zipped, int(r.ContentLength), limit)
+	body, err := read(source, zipped, int(r.ContentLength), limit, into)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +130,7 @@ const roomMax = 64 << 10
 
 // read reads to the end. size is the expected size, negative if unknown. The limit holds for the body as it is sent and
 // once more for what it expands to, so neither a bomb nor endless empty gzip members get far.
-func read(source io.Reader, zipped bool, size, limit int) ([]byte, error) {
+func read(source io.Reader, zipped bool, size, limit int, into *buffer) ([]byte, error) {
 	sent := &io.LimitedReader{R: source, N: int64(limit) + 1}
 	source = sent
 	if zipped {
@@ -139,7 +140,8 @@ func read(source io.Reader, zipped bool, size, limit int) ([]byte, error) {
 		}
 		source, size = unzip, 2*size
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, max(min(size, limit, roomMax), 0)+bytes.MinRead))
+	buf := bytes.NewBuffer(slices.Grow(into.bytes[:0], max(min(size, limit, roomMax), 0)+bytes.MinRead))
+	defer func() { into.bytes = buf.Bytes() }()
 	if _, err := buf.ReadFrom(io.LimitReader(source, int64(limit)+1)); err != nil {
 		return nil, unreadable(err, sent, limit, zipped)
 	}

@@ -51,11 +51,11 @@ type stream struct {
 	mu         sync.Mutex
 	header     metadata.MD
 	trailer    metadata.MD
-	headerDone bool   // no more header metadata
-	headDone   bool   // the response's head was written
-	ended      bool   // the response belongs to net/http again
-	media      string // of the response
-	json       []byte // a unary reply, or the room for a line
+	headerDone bool    // no more header metadata
+	headDone   bool    // the response's head was written
+	ended      bool    // the response belongs to net/http again
+	media      string  // of the response
+	json       *buffer // a unary reply, or the room for a line; nil until there is one
 	replied    bool
 }
 
@@ -114,33 +114,37 @@ func (s *stream) RecvMsg(m any) error {
 		return io.EOF
 	}
 	s.received = true
-	wire, err := s.bind()
+	return s.bind(frame)
+}
+
+// bind reads the request into the frame. The order of its steps is the order in which refusals are given.
+func (s *stream) bind(frame *rpc.Frame) error {
+	if s.early != nil {
+		return s.early
+	}
+	if err := s.negotiate(); err != nil {
+		return err
+	}
+	stop := s.hurry()
+	text := takeBuffer()
+	defer text.free()
+	body, err := readBody(s.r, s.env.BodyBytesMax, text)
 	if err != nil {
 		return err
 	}
-	frame.Hold(wire)
-	return nil
-}
-
-// bind reads the request. The order of its steps is the order in which refusals are given.
-func (s *stream) bind() ([]byte, error) {
-	if s.early != nil {
-		return nil, s.early
-	}
-	if err := s.negotiate(); err != nil {
-		return nil, err
-	}
-	stop := s.hurry()
-	body, err := readBody(s.r, s.env.BodyBytesMax)
-	if err != nil {
-		return nil, err
-	}
 	stop()
-	wire, ignored, err := s.route.Request.AppendWire(nil, program.Input{Path: s.path, Query: s.query, Body: body})
+	wire := takeBuffer()
+	data, ignored, err := s.route.Request.AppendWire(wire.bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
 	if ignored > 0 {
 		s.env.Ignored("field", ignored)
 	}
-	return wire, err
+	if err != nil {
+		wire.free()
+		return err
+	}
+	wire.bytes = data
+	wire.fill(frame)
+	return nil
 }
 
 // negotiate settles the response's media type. A single reply can be a line, too; many cannot be one JSON document.
@@ -175,11 +179,10 @@ func (s *stream) SendMsg(m any) error {
 	if !s.route.Method.ServerStreams {
 		return s.keep(frame)
 	}
-	text, err := s.route.Response.AppendJSON(s.json[:0], frame.Bytes())
-	if err != nil {
+	if err := s.render(frame); err != nil {
 		return err
 	}
-	s.json = append(text, '\n')
+	s.json.bytes = append(s.json.bytes, '\n')
 	s.writeHead()
 	if s.r.Method == http.MethodHead {
 		return rpc.Errorf(codes.Canceled, "HEAD_COMPLETE", "HEAD asks for no messages")
@@ -194,21 +197,40 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 			Because(errors.New("a second reply to a method that does not stream"))
 	}
 	s.replied = true
-	if s.json, err = s.route.Response.AppendJSON(s.json[:0], frame.Bytes()); err == nil && s.media == typeLines {
-		s.json = append(s.json, '\n')
+	if err = s.render(frame); err == nil && s.media == typeLines {
+		s.json.bytes = append(s.json.bytes, '\n')
 	}
+	return err
+}
+
+// render makes s.json the JSON of a reply.
+func (s *stream) render(frame *rpc.Frame) (err error) {
+	if s.json == nil {
+		s.json = takeBuffer()
+	}
+	s.json.bytes, err = s.route.Response.AppendJSON(s.json.bytes[:0], frame.Bytes())
 	return err
 }
 
 // writeLine sends what is in s.json now: nothing tells whether another message is near.
 func (s *stream) writeLine() error {
-	if _, err := s.w.Write(s.json); err != nil {
+	if err := s.write(); err != nil {
 		return gone(err)
 	}
 	if err := http.NewResponseController(s.w).Flush(); err != nil {
 		return gone(err)
 	}
 	return nil
+}
+
+// write writes s.json. After an error the buffer is nobody's: net/http's HTTP/2 server may still read from what it was
+// given when a stream is reset, and another call's reply must not come to stand there.
+func (s *stream) write() error {
+	_, err := s.w.Write(s.json.bytes)
+	if err != nil {
+		s.json = nil
+	}
+	return err
 }
 
 func gone(err error) error {
@@ -222,7 +244,9 @@ func (s *stream) SetHeader(md metadata.MD) error {
 	if s.headerDone {
 		return errHeaderDone
 	}
-	s.header = metadata.Join(s.header, md)
+	if len(md) > 0 {
+		s.header = metadata.Join(s.header, md)
+	}
 	return nil
 }
 
@@ -239,6 +263,9 @@ func (s *stream) SendHeader(md metadata.MD) error {
 
 // SetTrailer adds trailer metadata. Only a client that sent TE: trailers gets it.
 func (s *stream) SetTrailer(md metadata.MD) {
+	if len(md) == 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trailer = metadata.Join(s.trailer, md)
@@ -249,6 +276,7 @@ func (s *stream) finish(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	defer func() { s.json.free(); s.json = nil }()
 	if err == nil && !s.route.Method.ServerStreams && !s.replied {
 		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
 	}
@@ -258,7 +286,7 @@ func (s *stream) finish(err error) {
 		s.writeTrailers()
 		writeError(s.w, s.r, err, s.call.ID, s.types)
 	case err != nil && s.r.Method != http.MethodHead:
-		s.json = append(failureOf(err).json(s.types), '\n')
+		s.json = &buffer{bytes: append(failureOf(err).json(s.types), '\n')}
 		_ = s.writeLine() // a client that is gone misses it
 		if s.wantsTrailers() {
 			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
@@ -271,15 +299,20 @@ func (s *stream) finish(err error) {
 	s.writeTrailers()
 }
 
+// countedBytesMax is the longest body whose length net/http tells by itself, because it has it whole when the handler
+// returns.
+const countedBytesMax = 2000
+
 // writeReply writes the response of a unary call. Its length is told even to HEAD.
 func (s *stream) writeReply() {
 	s.writeTrailers()
-	if !announcesTrailers(s.w.Header()) {
-		s.w.Header().Set("Content-Length", strconv.Itoa(len(s.json)))
+	head := s.r.Method == http.MethodHead
+	if (head || len(s.json.bytes) > countedBytesMax) && !announcesTrailers(s.w.Header()) {
+		s.w.Header().Set("Content-Length", strconv.Itoa(len(s.json.bytes)))
 	}
 	s.writeHead()
-	if s.r.Method != http.MethodHead {
-		_, _ = s.w.Write(s.json) // a client that is gone misses it
+	if !head {
+		_ = s.write() // a client that is gone misses it
 	}
 }
 
@@ -291,8 +324,8 @@ func (s *stream) writeHead() {
 	s.headDone = true
 	s.writeMetadata()
 	h := s.w.Header()
-	h.Set("Content-Type", s.media)
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"] = valuesOf[s.media]
+	h["X-Content-Type-Options"] = valuesOf["nosniff"]
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
 	s.w.WriteHeader(http.StatusOK)
 }
@@ -301,7 +334,11 @@ func (s *stream) writeHead() {
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	s.drop(front.WriteMetadata(h, s.header, ""))
-	h.Add("Vary", "Accept")
+	if h["Vary"] != nil {
+		h.Add("Vary", "Accept")
+		return
+	}
+	h["Vary"] = valuesOf["Accept"]
 }
 
 // writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
@@ -312,6 +349,9 @@ func (s *stream) writeTrailers() {
 	s.drop(front.WriteMetadata(s.w.Header(), s.trailer, http.TrailerPrefix))
 	s.trailer = nil
 }
+
+// valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place.
+var valuesOf = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}, "Accept": {"Accept"}}
 
 func (s *stream) drop(n int) {
 	if n > 0 {
