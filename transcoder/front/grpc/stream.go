@@ -43,6 +43,8 @@ type stream struct {
 	trailer metadata.MD
 	sent    bool // headers are on their way
 
+	sending  sync.Mutex // held while something is written
+	flusher  front.Flusher
 	writing  atomic.Bool
 	deadline *deadline
 }
@@ -58,6 +60,7 @@ func newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call, bytesMax 
 		single: !call.Method.ClientStreams,
 		reader: reader{body: r.Body, encoding: r.Header.Get("Grpc-Encoding"), bytesMax: bytesMax},
 	}
+	s.flusher = front.Flusher{Mu: &s.sending, Flush: s.flush}
 	h := w.Header()
 	h["Date"], h["Content-Length"] = nil, nil // clients would take them for metadata
 	h.Set("Content-Type", contentType)
@@ -108,8 +111,8 @@ func (s *stream) RecvMsg(m any) error {
 	return rpc.Codec{}.Unmarshal(data, m)
 }
 
-// SendMsg writes a message, and headers before the first. Replies of a server-streaming call leave at once; a single
-// one leaves together with the trailers.
+// SendMsg writes a message, and headers before the first. Replies of a server-streaming call leave when nothing
+// follows at once; a single one leaves together with the trailers.
 func (s *stream) SendMsg(m any) error {
 	data, err := rpc.Codec{}.Marshal(m)
 	if err != nil {
@@ -123,6 +126,8 @@ func (s *stream) SendMsg(m any) error {
 	defer payload.Free()
 	s.writeHeader()
 	s.watch()
+	s.sending.Lock()
+	defer s.sending.Unlock()
 	s.writing.Store(true)
 	defer s.writing.Store(false)
 	if _, err := s.w.Write(prefix[:]); err != nil {
@@ -136,6 +141,13 @@ func (s *stream) SendMsg(m any) error {
 	if !s.call.Method.ServerStreams {
 		return nil
 	}
+	return s.flusher.Written()
+}
+
+// flush sends what was written. The caller holds s.sending.
+func (s *stream) flush() error {
+	s.writing.Store(true)
+	defer s.writing.Store(false)
 	return http.NewResponseController(s.w).Flush()
 }
 
@@ -156,7 +168,9 @@ func (s *stream) SendHeader(md metadata.MD) error {
 		return err
 	}
 	s.writeHeader()
-	return http.NewResponseController(s.w).Flush()
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	return s.flush()
 }
 
 // SetTrailer adds to the trailers.
@@ -184,6 +198,9 @@ func (s *stream) writeHeader() {
 
 // finish ends the call. If nothing was sent, headers and status are one block ("Trailers-Only").
 func (s *stream) finish(err error) {
+	s.sending.Lock() // a flush that goes on may need the deadline to end
+	s.flusher.Stop()
+	s.sending.Unlock()
 	s.deadline.stop()
 	s.mu.Lock()
 	only := !s.sent && len(s.header) == 0

@@ -57,6 +57,7 @@ type stream struct {
 	media      string  // of the response
 	json       *buffer // a unary reply, or the room for a line; nil until there is one
 	replied    bool
+	flusher    front.Flusher
 }
 
 // newStream starts the call that a request asks for.
@@ -78,6 +79,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	s.media, s.base = typeJSON, c.WithContext(r.Context())
 	if s.route.Method.ServerStreams {
 		s.media = typeLines
+		s.flusher = front.Flusher{Mu: &s.mu, Flush: http.NewResponseController(w).Flush}
 	}
 	if s.route.Method.ClientStreams {
 		// The backend may answer while the body is still being read.
@@ -212,12 +214,12 @@ func (s *stream) render(frame *rpc.Frame) (err error) {
 	return err
 }
 
-// writeLine sends what is in s.json now: nothing tells whether another message is near.
+// writeLine writes what is in s.json. It leaves when nothing follows at once.
 func (s *stream) writeLine() error {
 	if err := s.write(); err != nil {
 		return gone(err)
 	}
-	if err := http.NewResponseController(s.w).Flush(); err != nil {
+	if err := s.flusher.Written(); err != nil {
 		return gone(err)
 	}
 	return nil
@@ -276,6 +278,7 @@ func (s *stream) finish(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	s.flusher.Stop()
 	defer func() { s.json.free(); s.json = nil }()
 	if err == nil && !s.route.Method.ServerStreams && !s.replied {
 		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
@@ -287,7 +290,7 @@ func (s *stream) finish(err error) {
 		writeError(s.w, s.r, err, s.call.ID, s.types)
 	case err != nil && s.r.Method != http.MethodHead:
 		s.json = &buffer{bytes: append(failureOf(err).json(s.types), '\n')}
-		_ = s.writeLine() // a client that is gone misses it
+		_ = s.write() // a client that is gone misses it
 		if s.wantsTrailers() {
 			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
 		}
