@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,32 +17,41 @@ func notStalled(limit time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// asideBytes is how much of a body net/http holds back before it writes anything: 2048 bytes for HTTP/1, 4096 for HTTP/2.
-const asideBytes = 2000
+const (
+	// asideBytes is how much of a body net/http holds back before it writes anything: 2048 bytes for HTTP/1, 4096 for HTTP/2.
+	asideBytes = 2000
+	// looks is how often in its time limit a response is looked at.
+	looks = 4
+)
 
-// patience is the response of one request. A write costs it a timer that is set and stopped: a deadline for each would
-// cost HTTP/2 two messages to the goroutine of the connection. What net/http only puts aside cannot be stuck, and costs
-// nothing.
+// patience is the response of one request. A deadline for each write would cost HTTP/2 two messages to the goroutine of
+// the connection, and a timer for each a tenth of what a message of a stream costs. So a write only counts itself, and one
+// timer for all looks whether they get on: a write that is stuck is given up after limit, or a quarter more. What net/http
+// only puts aside cannot be stuck, and costs nothing.
 type patience struct {
 	http.ResponseWriter
 	limit time.Duration
-	room  int // belongs to whoever writes
+	room  int // belongs to whoever writes, as timer does until it is set
+
+	writes atomic.Uint64 // begun and ended ones: odd while one runs
+	timer  *time.Timer
 
 	mu    sync.Mutex
-	timer *time.Timer
-	busy  int // writes and flushes that run
+	seen  uint64 // writes, at the last look
+	still int    // looks since it has changed
 	ended bool
 }
 
 // Unwrap is for http.ResponseController.
 func (p *patience) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
+// Write is called by one goroutine at a time, as FlushError is.
 func (p *patience) Write(data []byte) (int, error) {
 	if p.room -= len(data); p.room >= 0 {
 		return p.ResponseWriter.Write(data)
 	}
 	p.begin()
-	defer p.end()
+	defer p.writes.Add(1)
 	return p.ResponseWriter.Write(data)
 }
 
@@ -49,35 +59,33 @@ func (p *patience) Write(data []byte) (int, error) {
 func (p *patience) FlushError() error {
 	p.room = 0
 	p.begin()
-	defer p.end()
+	defer p.writes.Add(1)
 	return http.NewResponseController(p.ResponseWriter).Flush()
 }
 
 func (p *patience) begin() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy++; p.timer == nil {
-		p.timer = time.AfterFunc(p.limit, p.over)
-	} else {
-		p.timer.Reset(p.limit)
+	p.writes.Add(1)
+	if p.timer == nil {
+		p.mu.Lock()
+		p.timer = time.AfterFunc(p.limit/looks, p.look)
+		p.mu.Unlock()
 	}
 }
 
-func (p *patience) end() {
+// look makes a write that is stuck fail.
+func (p *patience) look() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.busy--; p.busy == 0 {
-		p.timer.Stop()
+	if p.ended {
+		return
 	}
-}
-
-// over makes the write that is stuck fail.
-func (p *patience) over() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.busy > 0 && !p.ended {
+	if now := p.writes.Load(); now%2 == 0 || now != p.seen {
+		p.seen, p.still = now, 0
+	} else if p.still++; p.still >= looks {
 		_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Unix(1, 0)) // net/http's always can
+		return
 	}
+	p.timer.Reset(p.limit / looks)
 }
 
 // done leaves net/http, which writes what is still buffered, the same time. The response is its own afterwards.
@@ -85,5 +93,8 @@ func (p *patience) done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.limit))
 }
