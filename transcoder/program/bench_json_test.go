@@ -1,6 +1,7 @@
 package program
 
 import (
+	"errors"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -8,53 +9,65 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 )
 
-// BenchmarkJSONToWire reads the JSON that BenchmarkWireToJSON writes.
+// BenchmarkJSONToWire reads the JSON that BenchmarkWireToJSON writes. Each message is compared with the one that
+// protojson reads before it is timed. The row tokenizer is no translation: it reads the text to its end as JSON and
+// keeps nothing, the least that a program can cost.
 func BenchmarkJSONToWire(b *testing.B) {
-	for size, m := range benchMessages() {
-		md := m.ProtoReflect().Descriptor()
-		want, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
-		if err != nil {
-			b.Fatal(err)
-		}
-		text := jsonBytes(b, m)
-		request, err := NewCompiler(nil).Message(md, Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		through := func(dst []byte, into proto.Message) ([]byte, error) {
-			if err := protojson.Unmarshal(text, into); err != nil {
-				return dst, err
-			}
-			return proto.MarshalOptions{}.MarshalAppend(dst, into)
-		}
-		for _, row := range []struct {
-			name string
-			run  func(dst []byte) ([]byte, error)
-		}{
-			{"program", func(dst []byte) ([]byte, error) {
-				dst, _, err := request.AppendWire(dst, Input{Body: text})
-				return dst, err
-			}},
-			{"generated+protojson", func(dst []byte) ([]byte, error) { return through(dst, m.ProtoReflect().New().Interface()) }},
-			{"dynamicpb+protojson", func(dst []byte) ([]byte, error) { return through(dst, dynamicpb.NewMessage(md)) }},
-		} {
-			b.Run(size+"/"+row.name, func(b *testing.B) {
-				dst, err := row.run(nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if !equalWire(b, md, dst, want) {
-					b.Fatal("made another message")
-				}
-				b.SetBytes(int64(len(text)))
-				b.ReportAllocs()
-				for b.Loop() {
-					if dst, err = row.run(dst[:0]); err != nil {
-						b.Fatal(err)
-					}
-				}
+	for _, p := range payloads() {
+		text := jsonBytes(b, p.m)
+		for _, c := range readers(b, p.m) {
+			b.Run(p.name+"/"+c.name, func(b *testing.B) {
+				timed(b, c, len(text), func(wire []byte) { sameMessage(b, p.m, wire) })
 			})
 		}
+		b.Run(p.name+"/tokenizer", func(b *testing.B) {
+			timed(b, tokenizer(text), len(text), func([]byte) {})
+		})
+	}
+}
+
+func readers(t testing.TB, m proto.Message) []codec {
+	t.Helper()
+	text, md := jsonBytes(t, m), m.ProtoReflect().Descriptor()
+	request, err := NewCompiler(nil).Message(md, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := func(dst []byte, into proto.Message) ([]byte, error) {
+		if err := protojson.Unmarshal(text, into); err != nil {
+			return dst, err
+		}
+		return proto.MarshalOptions{}.MarshalAppend(dst, into)
+	}
+	return []codec{
+		{"program", func(dst []byte) ([]byte, error) {
+			dst, _, err := request.AppendWire(dst, Input{Body: text})
+			return dst, err
+		}},
+		{"generated+protojson", func(dst []byte) ([]byte, error) { return through(dst, m.ProtoReflect().New().Interface()) }},
+		{"dynamicpb+protojson", func(dst []byte) ([]byte, error) { return through(dst, dynamicpb.NewMessage(md)) }},
+	}
+}
+
+func tokenizer(text []byte) codec {
+	d := &decoder{text: text, depthMax: Options{}.withDefaults().DepthMax}
+	return codec{"tokenizer", func(dst []byte) ([]byte, error) {
+		if end := d.skip(0); end != len(text) {
+			return dst, errors.New("the text does not end where it ends")
+		}
+		return dst, nil
+	}}
+}
+
+// sameMessage ends the test unless wire is m.
+func sameMessage(t testing.TB, m proto.Message, wire []byte) {
+	t.Helper()
+	got := m.ProtoReflect().New().Interface()
+	if err := proto.Unmarshal(wire, got); err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(got, m) {
+		t.Fatalf("made another message: %.300v\nwant %.300v", got, m)
 	}
 }
 
