@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/gatehouse-gateway/gatehouse/bench/scenario"
@@ -39,16 +40,38 @@ func TestSpread(t *testing.T) {
 
 func TestRatio(t *testing.T) {
 	ours, theirs := &contender{name: "gatehouse"}, &contender{name: "floor"}
-	r := results{outcomes: []*outcome{{
+	o := &outcome{
 		scenario: &scenario.Scenario{Name: "get"},
 		samples:  map[*contender][]sample{ours: {{cpu: 30}, {cpu: 33}, {cpu: 90}}, theirs: {{cpu: 31}, {cpu: 30}, {cpu: 30}}},
-	}}}
-	if _, got, ok := r.ratio(target{"get", "gatehouse", "floor", 1.15}); !ok || math.Abs(got-1.1) > 1e-9 {
+	}
+	if got, ok := o.ratio(target{"get", "gatehouse", "floor", 1.15}); !ok || math.Abs(got-1.1) > 1e-9 {
 		t.Errorf("got %v, %v; want 1.1", got, ok)
 	}
-	for _, absent := range []target{{"post", "gatehouse", "floor", 1}, {"get", "gatehouse", "envoy", 1}} {
-		if _, got, ok := r.ratio(absent); ok {
-			t.Errorf("%v was not measured, got %v", absent, got)
+	if got, ok := o.ratio(target{"get", "gatehouse", "envoy", 1}); ok {
+		t.Errorf("envoy was not measured, got %v", got)
+	}
+	for target, want := range map[target]string{
+		{"get", "gatehouse", "floor", 1.15}:      "1.15 | 1.10 | reached",
+		{"get", "gatehouse", "floor", 1.05}:      "1.05 | 1.10 | **missed**",
+		{"get", "gatehouse", "floor", noPromise}: "– | 1.10 | no target",
+		{"get", "gatehouse", "envoy", 1}:         "1.00 | – | not measured",
+	} {
+		if got := target.verdict(o); got != want {
+			t.Errorf("%v: got %q, want %q", target, got, want)
+		}
+	}
+}
+
+// What the table calls missed is profiled, and nothing else.
+func TestMissed(t *testing.T) {
+	ours, theirs := &contender{name: "gatehouse"}, &contender{name: "floor"}
+	for cpu, want := range map[float64]bool{30: false, 40: true} {
+		o := &outcome{scenario: &scenario.Scenario{Name: "get"}, samples: map[*contender][]sample{ours: {{cpu: cpu}}, theirs: {{cpu: 30}}}}
+		if got := o.missed("gatehouse"); got != want {
+			t.Errorf("at %v: missed is %v", cpu, got)
+		}
+		if o.missed("floor") {
+			t.Error("a peer has no targets")
 		}
 	}
 }
@@ -71,7 +94,7 @@ func TestOptions(t *testing.T) {
 	}
 	for _, bad := range []options{
 		{rounds: 0, seconds: 2}, {rounds: 9, seconds: 0},
-		{rounds: 9, seconds: 2, scenarios: "gett"}, {rounds: 9, seconds: 2, peers: "gatehouse,nginx"},
+		{rounds: 9, seconds: 2, scenarios: "gett"}, {rounds: 9, seconds: 2, peers: "gatehouse,apache"},
 	} {
 		if err := bad.valid(); err == nil {
 			t.Errorf("%+v is valid", bad)
@@ -96,10 +119,14 @@ func TestSameJSON(t *testing.T) {
 		"AnotherOne": {event + strings.Replace(event, "465", "466", 1), "466"},
 		"NoJSON":     {event + "upstream connect error", "not JSON"},
 	} {
-		err := sameJSON([]byte(c.body), replies)
+		err := sameJSON([]byte(c.body), replies, protojson.MarshalOptions{})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
+	}
+	err := sameJSON([]byte(event+event), replies, protojson.MarshalOptions{EmitDefaultValues: true})
+	if err == nil || !strings.Contains(err.Error(), "archived:false") {
+		t.Errorf("without zeros where they must be: %v", err)
 	}
 }
 
@@ -117,7 +144,8 @@ func TestPage(t *testing.T) {
 	ours, theirs := &contender{name: "gatehouse", title: "Gatehouse"}, &contender{name: "floor", title: "Floor"}
 	s := &scenario.Scenario{Name: "get", Title: "Small GET", Verb: "GET", Target: "/v1/shelves", Connections: 16}
 	r := results{contenders: []*contender{ours, theirs}, leftOut: []string{"envoy: it is not installed"}, outcomes: []*outcome{{
-		scenario: s, samples: map[*contender][]sample{ours: {{cpu: 30}}, theirs: {{cpu: 24}}},
+		scenario: s, samples: map[*contender][]sample{ours: {{cpu: 30, peak: 9, allocs: 61}}, theirs: {{cpu: 24, peak: 8, allocs: unknown}}},
+		profiles: map[*contender]*profile{ours: {"kernel 50 %", []string{" 9.9%  memmove"}}},
 	}}}
 	var page strings.Builder
 	r.intro(&page)
@@ -125,7 +153,7 @@ func TestPage(t *testing.T) {
 	r.outcome(&page, r.outcomes[0])
 	for _, want := range []string{
 		"Left out: envoy: it is not installed.", "| Small GET | gatehouse | floor | 1.15 | 1.25 | **missed** |",
-		"| Floor | 24.0 | 24.0–24.0 | 1.25 |", "`GET /v1/shelves`; wrk, 16 connections.",
+		"| Floor | 24.0 | 24.0–24.0 | 1.25 |", "| 9 | 61 |", "| 8 | – |", "by package: kernel 50 %. By", "\n 9.9%  memmove\n", "`GET /v1/shelves`; wrk, 16 connections.",
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page has no %q:\n%s", want, page.String())

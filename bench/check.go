@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -32,8 +34,8 @@ func (b *bench) check(ctx context.Context, c *contender, s *scenario.Scenario) e
 	if err := send(ctx, c, s); err != nil {
 		return err
 	}
-	if c.headers != nil && !s.GRPC {
-		if err := refusesStrangers(ctx, *c, s); err != nil {
+	if c.headers != nil {
+		if err := refusesStrangers(ctx, *c, s, send); err != nil {
 			return err
 		}
 	}
@@ -48,16 +50,17 @@ func (b *bench) check(ctx context.Context, c *contender, s *scenario.Scenario) e
 }
 
 // refusesStrangers makes sure that the row with checks has its checks: without the key, nobody gets in.
-func refusesStrangers(ctx context.Context, c contender, s *scenario.Scenario) error {
+func refusesStrangers(ctx context.Context, c contender, s *scenario.Scenario, send func(context.Context, *contender, *scenario.Scenario) error) error {
 	c.headers = nil
-	if err := checkREST(ctx, &c, s); err == nil || !strings.Contains(err.Error(), "status 401") {
+	err := send(ctx, &c, s)
+	if err == nil || status.Code(err) != codes.Unauthenticated && !strings.Contains(err.Error(), "status 401") {
 		return fmt.Errorf("a call without a key is not refused: %v", err)
 	}
 	return nil
 }
 
 func checkREST(ctx context.Context, c *contender, s *scenario.Scenario) error {
-	request, err := http.NewRequestWithContext(ctx, s.Verb, "http://"+c.rest+s.Target, bytes.NewReader(s.Body))
+	request, err := http.NewRequestWithContext(ctx, s.Verb, "http://"+c.rest+c.target(s), bytes.NewReader(s.Body))
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func checkREST(ctx context.Context, c *contender, s *scenario.Scenario) error {
 	if c.raw {
 		return sameBytes(body, s.Replies)
 	}
-	return sameJSON(body, s.Replies)
+	return sameJSON(body, s.Replies, protojson.MarshalOptions{EmitDefaultValues: c.zeros})
 }
 
 func checkGRPC(ctx context.Context, c *contender, s *scenario.Scenario) error {
@@ -94,11 +97,29 @@ func checkGRPC(ctx context.Context, c *contender, s *scenario.Scenario) error {
 	for _, h := range c.headers {
 		ctx = metadata.AppendToOutgoingContext(ctx, h[0], h[1])
 	}
-	var reply []byte
-	if err := conn.Invoke(ctx, s.Method, scenario.Wire(s.Request), &reply, grpc.ForceCodecV2(raw.Codec{})); err != nil {
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, s.Method, grpc.ForceCodecV2(raw.Codec{}))
+	if err != nil {
 		return err
 	}
-	return sameBytes(reply, s.Replies)
+	if err := stream.SendMsg(scenario.Wire(s.Request)); err != nil && err != io.EOF { // EOF: RecvMsg says why
+		return err
+	}
+	if err := stream.CloseSend(); err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		var reply []byte
+		if err := stream.RecvMsg(&reply); err == io.EOF && i == len(s.Replies) {
+			return nil
+		} else if err == io.EOF || err == nil && i == len(s.Replies) {
+			return fmt.Errorf("the answer has not %d messages: at %d, %v", len(s.Replies), i, err)
+		} else if err != nil {
+			return err
+		}
+		if err := sameBytes(reply, s.Replies[i:i+1]); err != nil {
+			return err
+		}
+	}
 }
 
 func sameBytes(got []byte, replies []proto.Message) error {
@@ -113,7 +134,7 @@ func sameBytes(got []byte, replies []proto.Message) error {
 }
 
 // sameJSON compares JSON values, in whatever way they are written.
-func sameJSON(got []byte, replies []proto.Message) error {
+func sameJSON(got []byte, replies []proto.Message, options protojson.MarshalOptions) error {
 	values, err := valuesIn(got)
 	if err != nil {
 		return err
@@ -122,7 +143,7 @@ func sameJSON(got []byte, replies []proto.Message) error {
 		return fmt.Errorf("the answer has %d messages, want %d", len(values), len(replies))
 	}
 	for i, m := range replies {
-		text, err := protojson.Marshal(m)
+		text, err := options.Marshal(m)
 		if err != nil {
 			return err
 		}

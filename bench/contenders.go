@@ -21,7 +21,10 @@ type contender struct {
 	grpc    string // host:port; empty if it takes no gRPC
 	only    []string
 	headers [][2]string
-	raw     bool // answers REST with encoded protobuf
+	plain   bool   // has the routes of PlainSchema
+	zeros   bool   // writes fields that are not set, and cannot be told not to
+	raw     bool   // answers REST with encoded protobuf
+	metrics string // host:port that tells the allocations; empty if it does not
 	process *process.Process
 }
 
@@ -37,6 +40,14 @@ func (c *contender) address(s *scenario.Scenario) string {
 	return c.rest
 }
 
+// target is the path and the query that a scenario has here.
+func (c *contender) target(s *scenario.Scenario) string {
+	if c.plain {
+		return s.Plain
+	}
+	return s.Target
+}
+
 // field is all who run.
 type field struct {
 	options    options
@@ -44,6 +55,7 @@ type field struct {
 	folder     string
 	bare       string // descriptors
 	checked    string // descriptors with validation rules
+	plain      string // descriptors with simple routes
 	contenders []*contender
 	processes  []*process.Process
 	leftOut    []string // with the reason
@@ -61,11 +73,16 @@ func startAll(o options, backend, folder string) (*field, error) {
 	}{
 		{[]string{"gatehouse", "gatehouse-internal"}, f.startGatehouse},
 		{[]string{"gatehouse-checks"}, f.startGatehouseChecks},
+		{[]string{"gatehouse-log"}, f.startGatehouseLog},
 		{[]string{"floor"}, f.startFloor},
 		{[]string{"grpc-gateway"}, f.startGRPCGateway},
 		{[]string{"dynamic"}, f.startDynamic},
 		{[]string{"vanguard"}, f.startVanguard},
 		{[]string{"envoy"}, f.startEnvoy},
+		{[]string{"structured-proxy"}, f.startStructuredProxy},
+		{[]string{"nginx"}, f.startNginx},
+		{[]string{"haproxy"}, f.startHAProxy},
+		{[]string{"nghttpx"}, f.startNghttpx},
 	} {
 		if !slices.ContainsFunc(start.names, func(name string) bool { return chosen(o.peers, name) }) {
 			continue
@@ -92,8 +109,8 @@ func (f *field) stop() {
 
 // writeSchemas writes the descriptors that contenders read.
 func (f *field) writeSchemas() error {
-	f.bare, f.checked = filepath.Join(f.folder, "schema.binpb"), filepath.Join(f.folder, "checked.binpb")
-	for path, set := range map[string]proto.Message{f.bare: scenario.Schema(), f.checked: scenario.CheckedSchema()} {
+	f.bare, f.checked, f.plain = filepath.Join(f.folder, "schema.binpb"), filepath.Join(f.folder, "checked.binpb"), filepath.Join(f.folder, "plain.binpb")
+	for path, set := range map[string]proto.Message{f.bare: scenario.Schema(), f.checked: scenario.CheckedSchema(), f.plain: scenario.PlainSchema()} {
 		if err := os.WriteFile(path, scenario.Wire(set), 0o600); err != nil {
 			return err
 		}
@@ -103,7 +120,12 @@ func (f *field) writeSchemas() error {
 
 // start runs a program and waits until it listens.
 func (f *field) start(listens, program string, args ...string) (*process.Process, error) {
-	p, err := process.Start(program, args...)
+	return f.startTo(nil, listens, program, args...)
+}
+
+// startTo sends the program's standard output to a file, if there is one.
+func (f *field) startTo(stdout *os.File, listens, program string, args ...string) (*process.Process, error) {
+	p, err := process.Start(stdout, program, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +137,13 @@ func (f *field) program(name string) string { return filepath.Join(f.options.pro
 
 // startPeer runs one of the programs in peers/, which all have the same flags.
 func (f *field) startPeer(name, program, title string) (*contender, error) {
-	addresses, err := free(2)
+	addresses, err := free(3)
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.start(addresses[0], f.program(program),
-		"-listen", addresses[0], "-listen-grpc", addresses[1], "-backend", f.backend, "-descriptors", f.bare)
-	return &contender{name: name, title: title, rest: addresses[0], grpc: addresses[1], process: p}, err
+	p, err := f.start(addresses[0], f.program(program), "-listen", addresses[0], "-listen-grpc", addresses[1],
+		"-listen-stats", addresses[2], "-backend", f.backend, "-descriptors", f.bare)
+	return &contender{name: name, title: title, rest: addresses[0], grpc: addresses[1], metrics: addresses[2], process: p}, err
 }
 
 // free finds ports of the loopback interface that nobody listens on.

@@ -7,9 +7,14 @@ import (
 	"path/filepath"
 )
 
-// Gatehouse as it is served: metrics on, which is its default, access log off.
+// Gatehouse with an empty chain: no authentication, quota or validation; metrics on, which is its default, access log off.
 const bareConfig = `access_log: OFF
 services:
+  - {match: "acme.*", access: PUBLIC}
+`
+
+// With the access log, which is on by default, nothing else changes.
+const logConfig = `services:
   - {match: "acme.*", access: PUBLIC}
 `
 
@@ -25,26 +30,42 @@ services:
 const secret = "not-a-secret-but-as-long-as-one-0123456789"
 
 func (f *field) startGatehouse() ([]*contender, error) {
-	public, err := f.gatehouse("gatehouse", bareConfig, f.bare)
+	public, err := f.gatehouse("gatehouse", bareConfig, f.bare, nil)
 	if err != nil {
 		return nil, err
 	}
 	public.title = "**Gatehouse**"
 	internal := &contender{
-		name: "gatehouse-internal", title: "**Gatehouse**, internal listener", grpc: public.internal, process: public.process,
+		name: "gatehouse-internal", title: "**Gatehouse**, internal listener", grpc: public.internal,
+		metrics: public.metrics, process: public.process,
 	}
 	return []*contender{&public.contender, internal}, nil
 }
 
 func (f *field) startGatehouseChecks() ([]*contender, error) {
-	checks, err := f.gatehouse("gatehouse-checks", fmt.Sprintf(checksConfig, sha256.Sum256([]byte(secret))), f.checked)
+	checks, err := f.gatehouse("gatehouse-checks", fmt.Sprintf(checksConfig, sha256.Sum256([]byte(secret))), f.checked, nil)
 	if err != nil {
 		return nil, err
 	}
 	checks.title = "**Gatehouse**, with API key, quota and five validation rules"
-	checks.only = []string{"get", "post", "grpc"}
 	checks.headers = [][2]string{{"x-api-key", "bench." + secret}}
 	return []*contender{&checks.contender}, nil
+}
+
+// startGatehouseLog writes the log to a file, as a container's runtime does. The file is gone with the folder.
+func (f *field) startGatehouseLog() ([]*contender, error) {
+	file, err := os.Create(filepath.Join(f.folder, "access.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // the program has it
+	logs, err := f.gatehouse("gatehouse-log", logConfig, f.bare, file)
+	if err != nil {
+		return nil, err
+	}
+	logs.title = "**Gatehouse**, with the access log on, to a file"
+	logs.only = []string{"get", "post", "grpc"}
+	return []*contender{&logs.contender}, nil
 }
 
 // listeners is a contender and the address of its internal listener.
@@ -53,7 +74,7 @@ type listeners struct {
 	internal string
 }
 
-func (f *field) gatehouse(name, config, descriptors string) (*listeners, error) {
+func (f *field) gatehouse(name, config, descriptors string, stdout *os.File) (*listeners, error) {
 	addresses, err := free(3)
 	if err != nil {
 		return nil, err
@@ -62,7 +83,7 @@ func (f *field) gatehouse(name, config, descriptors string) (*listeners, error) 
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := f.start(addresses[0], f.program("gatehouse"), "serve", "--config", file, "--descriptors", descriptors,
+	p, err := f.startTo(stdout, addresses[0], f.program("gatehouse"), "serve", "--config", file, "--descriptors", descriptors,
 		"--backend", f.backend, "--listen", addresses[0], "--listen-grpc", addresses[1], "--listen-admin", addresses[2])
-	return &listeners{contender{name: name, rest: addresses[0], grpc: addresses[0], process: p}, addresses[1]}, err
+	return &listeners{contender{name: name, rest: addresses[0], grpc: addresses[0], metrics: addresses[2], process: p}, addresses[1]}, err
 }

@@ -66,6 +66,14 @@ func versions(o options, ran func(name string) bool) (lines []string) {
 	if ran("envoy") {
 		lines = append(lines, "Envoy "+envoyVersion(o.envoy))
 	}
+	if ran("structured-proxy") {
+		lines = append(lines, output(o.structuredProxy, "--version"))
+	}
+	for _, proxy := range [][]string{{"nginx", "-v"}, {"haproxy", "-v"}, {"nghttpx", "--version"}} {
+		if program, err := installed(proxy[0]); err == nil && ran(proxy[0]) {
+			lines = append(lines, output(program, proxy[1]))
+		}
+	}
 	return append(lines, output("wrk", "-v"), output("h2load", "--version"))
 }
 
@@ -105,5 +113,6 @@ func output(program string, args ...string) string {
 	text, _ := exec.Command(program, args...).CombinedOutput()
 	first, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	first, _, _ = strings.Cut(first, " Copyright")
+	first, _, _ = strings.Cut(first, " - https") // haproxy's address
 	return first
 }

@@ -19,19 +19,21 @@ import (
 
 // options are the command line.
 type options struct {
-	programs  string
-	envoy     string
-	rounds    int
-	seconds   int
-	scenarios string
-	peers     string
-	results   string
+	programs        string
+	envoy           string
+	structuredProxy string
+	rounds          int
+	seconds         int
+	scenarios       string
+	peers           string
+	results         string
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.programs, "programs", "../.build/bench", "`FOLDER` with gatehouse and the peers, built")
+	flag.StringVar(&o.programs, "programs", "../.build/bench", "`FOLDER` with gatehouse, the peers and the benchmarks, built")
 	flag.StringVar(&o.envoy, "envoy", "", "`FILE` of the Envoy program; without it, Envoy is left out")
+	flag.StringVar(&o.structuredProxy, "structured-proxy", "", "`FILE` of the structured-proxy program; without it, structured-proxy is left out")
 	flag.IntVar(&o.rounds, "rounds", 9, "how often each contender is measured, one after the other")
 	flag.IntVar(&o.seconds, "seconds", 2, "how long each measurement takes")
 	flag.StringVar(&o.scenarios, "scenarios", "", "only these `NAMES`, separated by commas: "+strings.Join(scenarioNames(), ", "))
@@ -73,6 +75,12 @@ func run(ctx context.Context, o options) error {
 			b.measure(ctx, s)
 		}
 	}
+	if chosen(o.scenarios, codecs) {
+		field.stop() // nobody is needed any more, and nobody is to disturb
+		if b.results.inProcess, err = runBenchmarks(ctx, o); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted; nothing is written")
 	}
@@ -80,13 +88,19 @@ func run(ctx context.Context, o options) error {
 }
 
 // contenderNames are those that -peers takes.
-var contenderNames = []string{"gatehouse", "gatehouse-internal", "gatehouse-checks", "floor", "grpc-gateway", "dynamic", "vanguard", "envoy"}
+var contenderNames = []string{
+	"gatehouse", "gatehouse-internal", "gatehouse-checks", "gatehouse-log", "floor", "grpc-gateway", "dynamic", "vanguard", "envoy",
+	"structured-proxy", "nginx", "haproxy", "nghttpx",
+}
+
+// codecs is the name by which -scenarios has the benchmarks in process.
+const codecs = "codecs"
 
 func scenarioNames() (names []string) {
 	for _, s := range scenario.All() {
 		names = append(names, s.Name)
 	}
-	return names
+	return append(names, codecs)
 }
 
 func (o options) valid() error {

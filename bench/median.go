@@ -30,8 +30,9 @@ func figures(samples []sample, figure func(sample) float64) (values []float64) {
 	return values
 }
 
-func cpuOf(s sample) float64  { return s.cpu }
-func rateOf(s sample) float64 { return s.rate }
-func p50Of(s sample) float64  { return s.p50 }
-func p99Of(s sample) float64  { return s.p99 }
-func peakOf(s sample) float64 { return s.peak }
+func cpuOf(s sample) float64    { return s.cpu }
+func rateOf(s sample) float64   { return s.rate }
+func p50Of(s sample) float64    { return s.p50 }
+func p99Of(s sample) float64    { return s.p99 }
+func peakOf(s sample) float64   { return s.peak }
+func allocsOf(s sample) float64 { return s.allocs }

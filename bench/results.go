@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -16,6 +17,7 @@ type results struct {
 	contenders []*contender
 	leftOut    []string
 	outcomes   []*outcome
+	inProcess  *inProcess // nil if they were not run
 }
 
 // outcome is one scenario's.
@@ -23,6 +25,7 @@ type outcome struct {
 	scenario *scenario.Scenario
 	samples  map[*contender][]sample
 	leftOut  map[*contender]error
+	profiles map[*contender]*profile // of those who missed a target
 }
 
 // write makes the page, in a file or on standard output.
@@ -33,6 +36,7 @@ func (r *results) write(path string) error {
 	for _, o := range r.outcomes {
 		r.outcome(&page, o)
 	}
+	r.codecs(&page)
 	if path == "" {
 		_, err := io.WriteString(os.Stdout, page.String())
 		return err
@@ -40,26 +44,37 @@ func (r *results) write(path string) error {
 	return os.WriteFile(path, []byte(page.String()), 0o644)
 }
 
+// flushPolicy says when a stream's messages leave each gateway.
+const flushPolicy = `Of a stream, Gatehouse, grpc-gateway and dynamicpb + protojson flush each message; the floor leaves it to net/http;
+  Envoy, structured-proxy, nginx, haproxy and nghttpx do as they come.`
+
 func (r *results) intro(w io.Writer) {
 	m := r.machine
 	fmt.Fprintf(w, `# Gatehouse and its peers, side by side
 
 Written by %[1]smake bench%[1]s; do not edit. What is called is in [scenario/](scenario/scenario.go), how each peer is set up in
-[peers/](peers/), [gatehouse.go](gatehouse.go) and [envoy.go](envoy.go).
+[peers/](peers/), [gatehouse.go](gatehouse.go), [envoy.go](envoy.go), [structuredproxy.go](structuredproxy.go) and [proxies.go](proxies.go).
 
-- **CPU** is the time of the gateway's process alone, user and kernel, by the operating system's account, per request.
+- **CPU** is the time of the gateway's process alone (with its workers, where these are processes), user and kernel, by the
+  operating system's account, per request.
 - %[2]d rounds of %[3]d s each, interleaved (A B C, A B C …), after a second to warm up; figures are medians, with the least and the most
   for CPU. Latencies are those at full load, of all connections together: they follow from throughput.
 - Before it is timed, each gateway's answer (status and JSON value) and the request that the backend got are compared with what they
-  must be. Who answers otherwise is left out, with a line that says so.
+  must be, message by message. Who answers otherwise is left out, with a line that says so.
+- **Allocations** are objects on the heap of a Go process, by the runtime's count before and after each run, per request; for
+  Gatehouse it is go_memstats_mallocs_total at the admin listener's /metrics. What is not written in Go does not tell.
 - Same backend for all, with replies that are encoded beforehand; cleartext, keep-alive, no compression; every process may use
-  all cores, with the load generator and the backend on the same ones; Envoy has as many workers as there are cores.
-- Gatehouse: the real binary with metrics on and access log off; the schema has no policies or rules, but for the rows with checks.
-  Of a stream, Gatehouse, grpc-gateway and dynamicpb + protojson flush each message; the floor leaves it to net/http, Envoy to
-  itself.
+  all cores, with the load generator and the backend on the same ones; what has workers has as many as there are cores.
+- Gatehouse: the real binary with an empty chain, which is: no authentication, quota or validation, metrics on, access log off. The
+  rows with checks and with the access log say so. Five validation rules are those on the request that is sent, be they one on each
+  of five fields or two on one; of the batch's five, two are judged for every item.
+- structured-proxy does not start with path variables of several segments, such as {parent=shelves/*}: its routes have one segment,
+  with the slash escaped. What it binds is compared like everybody's. It writes fields that are not set, which others leave out:
+  that is more to write.
+- %[9]s
 
 Machine: %[4]d cores (%[5]s), %[6]s, Linux %[7]s. Load average when it began: %[8]s.
-`, "`", r.options.rounds, r.options.seconds, m.cores, m.cpu, m.os, m.kernel, m.load)
+`, "`", r.options.rounds, r.options.seconds, m.cores, m.cpu, m.os, m.kernel, m.load, flushPolicy)
 	if m.busy() {
 		fmt.Fprint(w, "The machine was shared with other programs while this ran: throughput and latency suffer from that, CPU per request less: see the spread.\n")
 	}
@@ -76,32 +91,6 @@ func (r *results) ran(name string) bool {
 		}
 	}
 	return false
-}
-
-func (r *results) targets(w io.Writer) {
-	fmt.Fprint(w, "\n## Targets\n\nCPU per request, ours ÷ theirs.\n\n| | ours | against | at most | measured | |\n|---|---|---|--:|--:|---|\n")
-	for _, t := range targets {
-		o, ratio, ok := r.ratio(t)
-		if !ok {
-			continue
-		}
-		verdict := "reached"
-		if ratio > t.most {
-			verdict = "**missed**"
-		}
-		fmt.Fprintf(w, "| %s | %s | %s | %.2f | %.2f | %s |\n", o.scenario.Title, t.ours, t.theirs, t.most, ratio, verdict)
-	}
-}
-
-// ratio is not ok if one of the two was not measured.
-func (r *results) ratio(t target) (*outcome, float64, bool) {
-	for _, o := range r.outcomes {
-		ours, theirs := o.named(t.ours), o.named(t.theirs)
-		if o.scenario.Name == t.scenario && len(ours) > 0 && len(theirs) > 0 {
-			return o, medianOf(ours, cpuOf) / medianOf(theirs, cpuOf), true
-		}
-	}
-	return nil, 0, false
 }
 
 func (o *outcome) named(name string) []sample {
@@ -121,7 +110,7 @@ func (r *results) outcome(w io.Writer, o *outcome) {
 		call = "`" + o.scenario.Method + "`"
 	}
 	fmt.Fprintf(w, "\n## %s\n\n%s; %s.\n\n", o.scenario.Title, call, generator)
-	fmt.Fprint(w, "| | CPU µs/request | least–most | Gatehouse ÷ this | requests/s | p50 ms | p99 ms | peak RSS MiB |\n|---|--:|--:|--:|--:|--:|--:|--:|\n")
+	fmt.Fprint(w, "| | CPU µs/request | least–most | Gatehouse ÷ this | requests/s | p50 ms | p99 ms | peak RSS MiB | allocations |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	ours := o.named("gatehouse")
 	for _, c := range r.contenders {
 		samples := o.samples[c]
@@ -134,14 +123,28 @@ func (r *results) outcome(w io.Writer, o *outcome) {
 		if len(ours) > 0 && cpu > 0 {
 			ratio = fmt.Sprintf("%.2f", medianOf(ours, cpuOf)/cpu)
 		}
-		fmt.Fprintf(w, "| %s | %s | %s–%s | %s | %.0f | %.2f | %.2f | %.0f |\n", c.title, micros(cpu), micros(least), micros(most), ratio,
-			medianOf(samples, rateOf), medianOf(samples, p50Of), medianOf(samples, p99Of), medianOf(samples, peakOf))
+		fmt.Fprintf(w, "| %s | %s | %s–%s | %s | %.0f | %.2f | %.2f | %.0f | %s |\n", c.title, micros(cpu), micros(least), micros(most), ratio,
+			medianOf(samples, rateOf), medianOf(samples, p50Of), medianOf(samples, p99Of), medianOf(samples, peakOf), count(medianOf(samples, allocsOf)))
 	}
 	for _, c := range r.contenders {
 		if err := o.leftOut[c]; err != nil {
 			fmt.Fprintf(w, "\nLeft out: %s: %s.\n", c.name, strings.Join(strings.Fields(err.Error()), " "))
 		}
 	}
+	for _, c := range r.contenders {
+		if p := o.profiles[c]; p != nil {
+			fmt.Fprintf(w, "\nA target is missed. Where %s spends its CPU time, by package: %s. By function, without what it calls:\n\n```\n%s\n```\n",
+				c.name, p.packages, strings.Join(p.functions, "\n"))
+		}
+	}
+}
+
+// count is a dash for what is not known.
+func count(v float64) string {
+	if math.IsNaN(v) {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", v)
 }
 
 // micros has one digit behind the point where that says something.

@@ -26,6 +26,7 @@ type sample struct {
 	rate     float64 // requests per second
 	p50, p99 float64 // milliseconds
 	peak     float64 // MiB
+	allocs   float64 // per request, of Go programs; unknown of others
 }
 
 // measure runs one scenario: everybody is checked and warmed up, then come the rounds, A B C, A B C …, so that what else
@@ -62,6 +63,25 @@ func (b *bench) measure(ctx context.Context, s *scenario.Scenario) {
 			row.samples[c] = append(row.samples[c], got)
 		}
 	}
+	b.profileMissed(ctx, row)
+}
+
+// profileMissed finds out where the time goes in those who missed a target.
+func (b *bench) profileMissed(ctx context.Context, row *outcome) {
+	for _, c := range b.results.contenders {
+		if len(row.samples[c]) == 0 || !row.missed(c.name) {
+			continue
+		}
+		p, err := b.profile(ctx, c, row.scenario)
+		if err != nil {
+			b.results.leftOut = append(b.results.leftOut, fmt.Sprintf("the profile of %s in %q: %v", c.name, row.scenario.Title, err))
+			continue
+		}
+		if row.profiles == nil {
+			row.profiles = map[*contender]*profile{}
+		}
+		row.profiles[c] = p
+	}
 }
 
 func (b *bench) leaveOut(row *outcome, c *contender, err error) {
@@ -80,6 +100,10 @@ func (b *bench) once(ctx context.Context, c *contender, s *scenario.Scenario, se
 	if err := c.process.ResetPeakRSS(); err != nil {
 		return sample{}, err
 	}
+	allocations := counter{address: c.metrics}
+	if err := allocations.start(ctx); err != nil {
+		return sample{}, err
+	}
 	before, err := c.process.CPU()
 	if err != nil {
 		return sample{}, err
@@ -96,6 +120,10 @@ func (b *bench) once(ctx context.Context, c *contender, s *scenario.Scenario, se
 	if err != nil {
 		return sample{}, err
 	}
+	allocs, err := allocations.since(ctx)
+	if err != nil {
+		return sample{}, err
+	}
 	// What a generator counts as answered must have been at the backend: h2load takes any 200 for success.
 	if reached := b.server.Calls() - calls; reached < int64(got.Requests) {
 		return sample{}, fmt.Errorf("%d requests were answered, but the backend had only %d", got.Requests, reached)
@@ -104,13 +132,14 @@ func (b *bench) once(ctx context.Context, c *contender, s *scenario.Scenario, se
 		cpu:  float64((after - before).Microseconds()) / float64(got.Requests),
 		rate: float64(got.Requests) / got.Took.Seconds(),
 		p50:  millis(got.P50), p99: millis(got.P99),
-		peak: float64(peak) / (1 << 20),
+		peak:   float64(peak) / (1 << 20),
+		allocs: allocs / float64(got.Requests),
 	}, nil
 }
 
 func (b *bench) load(ctx context.Context, c *contender, s *scenario.Scenario, seconds int) (load.Result, error) {
 	call := load.Call{
-		Address: c.address(s), Verb: s.Verb, Target: s.Target, Headers: c.headers, Body: s.Body,
+		Address: c.address(s), Verb: s.Verb, Target: c.target(s), Headers: c.headers, Body: s.Body,
 		Connections: s.Connections, Streams: s.Streams, Seconds: seconds, Folder: b.folder,
 	}
 	if s.GRPC {

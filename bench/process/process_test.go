@@ -1,6 +1,9 @@
 package process
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,7 +32,7 @@ func TestParsePeak(t *testing.T) {
 }
 
 func TestOwnCost(t *testing.T) {
-	p, err := Start("sleep", "60")
+	p, err := Start(nil, "sleep", "60")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,4 +46,43 @@ func TestOwnCost(t *testing.T) {
 	if peak, err := p.PeakRSS(); err != nil || peak < 1<<12 {
 		t.Errorf("peak RSS %d, %v", peak, err)
 	}
+}
+
+// What a program starts is counted with it, and gone with it.
+func TestChildren(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p, err := Start(out, "sh", "-c", "sleep 60 & echo started; wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); len(p.all()) < 2; {
+		if time.Now().After(deadline) {
+			t.Fatal("the child was not found")
+		}
+	}
+	pids := p.all()
+	if _, err := p.CPU(); err != nil {
+		t.Error(err)
+	}
+	p.Stop()
+	for _, pid := range pids {
+		for deadline := time.Now().Add(10 * time.Second); runs(pid); {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d is still there", pid)
+			}
+		}
+	}
+	if text, err := os.ReadFile(out.Name()); err != nil || string(text) != "started\n" {
+		t.Errorf("standard output has %q, %v", text, err)
+	}
+}
+
+// runs is false for a process that is dead, also while nobody has asked how it ended.
+func runs(pid int) bool {
+	stat, err := os.ReadFile(file(pid, "stat"))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
 }

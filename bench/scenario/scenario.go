@@ -16,6 +16,7 @@ type Scenario struct {
 
 	Verb   string // HTTP method
 	Target string // path and query
+	Plain  string // the same for PlainSchema
 	Body   []byte // JSON, or nil
 
 	Method  string          // full gRPC method, with slash
@@ -30,13 +31,14 @@ type Scenario struct {
 
 // All lists the scenarios, in the order in which they are measured.
 func All() []*Scenario {
-	return []*Scenario{smallGet(), smallPost(), largeList(), largePost(), stream(), passThrough()}
+	return []*Scenario{smallGet(), smallPost(), largeList(), largePost(), stream(), passThrough(), passThroughStream()}
 }
 
 func smallGet() *Scenario {
 	return &Scenario{
 		Name: "get", Title: "Small GET, path and query", Connections: 16,
 		Verb: "GET", Target: "/v1/shelves/science/books?page_size=1&genre=GENRE_SCIENCE&page_token=QmFzaWM",
+		Plain:  "/v1/books/shelves%2Fscience?page_size=1&genre=GENRE_SCIENCE&page_token=QmFzaWM",
 		Method: libraryv1.Library_ListBooks_FullMethodName,
 		Request: &libraryv1.ListBooksRequest{
 			Parent: "shelves/science", PageSize: 1, Genre: libraryv1.Genre_GENRE_SCIENCE, PageToken: "QmFzaWM",
@@ -51,6 +53,7 @@ func smallPost() *Scenario {
 	return &Scenario{
 		Name: "post", Title: "Small POST, 400 bytes of JSON", Connections: 16,
 		Verb: "POST", Target: "/v1/shelves/science/books?book_id=elements-7", Body: asJSON(book),
+		Plain:   "/v1/books/shelves%2Fscience?book_id=elements-7",
 		Method:  libraryv1.Library_CreateBook_FullMethodName,
 		Request: &libraryv1.CreateBookRequest{Parent: "shelves/science", BookId: "elements-7", Book: book},
 		Replies: []proto.Message{book},
@@ -61,7 +64,7 @@ func largeList() *Scenario {
 	list := &libraryv1.ListBooksResponse{Books: booksOf(mebibyte)}
 	return &Scenario{
 		Name: "list", Title: "1 MiB list reply", Connections: 2,
-		Verb: "GET", Target: "/v1/shelves/all/books?page_size=1000",
+		Verb: "GET", Target: "/v1/shelves/all/books?page_size=1000", Plain: "/v1/books/shelves%2Fall?page_size=1000",
 		Method:  libraryv1.Library_ListBooks_FullMethodName,
 		Request: &libraryv1.ListBooksRequest{Parent: "shelves/all", PageSize: 1000}, Marker: "shelves/all",
 		Replies: []proto.Message{list},
@@ -72,7 +75,7 @@ func largePost() *Scenario {
 	order := &ordersv1.CreateOrderRequest{Customer: "university", Email: "library@example.com", Items: itemsOf(mebibyte), Pickup: true}
 	return &Scenario{
 		Name: "batch", Title: "1 MiB batch request", Connections: 2,
-		Verb: "POST", Target: "/v1/orders", Body: asJSON(order),
+		Verb: "POST", Target: "/v1/orders", Plain: "/v1/orders", Body: asJSON(order),
 		Method: ordersv1.Orders_CreateOrder_FullMethodName, Request: order,
 		Replies: []proto.Message{&ordersv1.Order{OrderId: "20261", Customer: "university", State: ordersv1.Order_STATE_PLACED, TotalCents: 8172635}},
 	}
@@ -81,7 +84,7 @@ func largePost() *Scenario {
 func stream() *Scenario {
 	return &Scenario{
 		Name: "stream", Title: "Stream of 1,000 messages", Connections: 2,
-		Verb: "GET", Target: "/v1/shelves/science:watch?limit=1000",
+		Verb: "GET", Target: "/v1/shelves/science:watch?limit=1000", Plain: "/v1/watch/shelves%2Fscience?limit=1000",
 		Method:  libraryv1.Library_WatchShelf_FullMethodName,
 		Request: &libraryv1.WatchShelfRequest{Name: "shelves/science", Limit: 1000},
 		Replies: events(1000),
@@ -91,5 +94,11 @@ func stream() *Scenario {
 func passThrough() *Scenario {
 	s := *smallPost()
 	s.Name, s.Title, s.GRPC, s.Connections, s.Streams = "grpc", "gRPC unary pass-through", true, 4, 8
+	return &s
+}
+
+func passThroughStream() *Scenario {
+	s := *stream()
+	s.Name, s.Title, s.GRPC, s.Connections, s.Streams = "grpc-stream", "gRPC stream pass-through, 1,000 messages", true, 2, 1
 	return &s
 }

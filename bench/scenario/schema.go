@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"strings"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -24,14 +25,35 @@ func Schema() *descriptorpb.FileDescriptorSet {
 		addFile(set, seen, file)
 	}
 	for _, file := range set.GetFile() {
-		if file.GetPackage() == "acme.library.v1" || file.GetPackage() == "acme.orders.v1" {
+		if ours(file) {
 			strip(file)
 		}
 	}
 	return set
 }
 
-// CheckedSchema is Schema with five validation rules for each of the small calls.
+// PlainSchema is Schema for a gateway that knows only variables of one segment and no verbs: the calls that are measured
+// have routes of that kind. What is bound is the same.
+func PlainSchema() *descriptorpb.FileDescriptorSet {
+	set := Schema()
+	routes := map[string]*annotations.HttpRule{
+		"ListBooks":  {Pattern: &annotations.HttpRule_Get{Get: "/v1/books/{parent}"}},
+		"CreateBook": {Pattern: &annotations.HttpRule_Post{Post: "/v1/books/{parent}"}, Body: "book"},
+		"WatchShelf": {Pattern: &annotations.HttpRule_Get{Get: "/v1/watch/{name}"}},
+	}
+	for _, file := range set.GetFile() {
+		for _, service := range file.GetService() {
+			for _, method := range service.GetMethod() {
+				if rule := routes[method.GetName()]; rule != nil && ours(file) {
+					proto.SetExtension(method.Options, annotations.E_Http, rule)
+				}
+			}
+		}
+	}
+	return set
+}
+
+// CheckedSchema is Schema with five validation rules for each request that is measured.
 func CheckedSchema() *descriptorpb.FileDescriptorSet {
 	set := Schema()
 	for field, rules := range fiveRules() {
@@ -40,26 +62,51 @@ func CheckedSchema() *descriptorpb.FileDescriptorSet {
 	return set
 }
 
+// ours tells the demo's files from those that they import.
+func ours(file *descriptorpb.FileDescriptorProto) bool {
+	return strings.HasPrefix(file.GetPackage(), "acme.")
+}
+
 // fiveRules are those of the demo's schema where it has enough, and their like where it has not.
 func fiveRules() map[string]*validate.FieldRules {
-	text := func(r *validate.StringRules) *validate.FieldRules {
-		return &validate.FieldRules{Type: &validate.FieldRules_String_{String_: r}}
-	}
 	return map[string]*validate.FieldRules{
-		// The small GET: five rules on four fields.
-		"ListBooksRequest.parent": text(&validate.StringRules{MinLen: proto.Uint64(1)}),
-		"ListBooksRequest.page_size": {Type: &validate.FieldRules_Int32{Int32: &validate.Int32Rules{
-			GreaterThan: &validate.Int32Rules_Gte{Gte: 0}, LessThan: &validate.Int32Rules_Lte{Lte: 1000},
-		}}},
+		// Lists, small and large: five rules on four fields.
+		"ListBooksRequest.parent":     text(&validate.StringRules{MinLen: proto.Uint64(1)}),
+		"ListBooksRequest.page_size":  number(0, 1000),
 		"ListBooksRequest.page_token": text(&validate.StringRules{MaxLen: proto.Uint64(100)}),
 		"ListBooksRequest.genre":      {Type: &validate.FieldRules_Enum{Enum: &validate.EnumRules{DefinedOnly: proto.Bool(true)}}},
-		// The small POST.
+		// The small POST, and the unary gRPC call.
 		"CreateBookRequest.parent":  text(&validate.StringRules{MinLen: proto.Uint64(1)}),
 		"CreateBookRequest.book_id": text(&validate.StringRules{Pattern: proto.String("^[a-z0-9-]{1,60}$")}),
 		"CreateBookRequest.book":    {Required: proto.Bool(true)},
 		"Book.title":                text(&validate.StringRules{MaxLen: proto.Uint64(200)}),
-		"Book.authors":              {Type: &validate.FieldRules_Repeated{Repeated: &validate.RepeatedRules{MaxItems: proto.Uint64(20)}}},
+		"Book.authors":              list(&validate.RepeatedRules{MaxItems: proto.Uint64(20)}),
+		// The batch: two of the five are on each of its items.
+		"CreateOrderRequest.customer": text(&validate.StringRules{Pattern: proto.String("^[a-z0-9-]{1,40}$")}),
+		"CreateOrderRequest.email":    text(&validate.StringRules{WellKnown: &validate.StringRules_Email{Email: true}}),
+		"CreateOrderRequest.items":    list(&validate.RepeatedRules{MinItems: proto.Uint64(1)}),
+		"Item.quantity":               number(1, 100),
+		// The streams.
+		"WatchShelfRequest.name": text(&validate.StringRules{
+			MinLen: proto.Uint64(1), MaxLen: proto.Uint64(100), Pattern: proto.String("^shelves/[a-z0-9-]+$"),
+		}),
+		"WatchShelfRequest.limit": number(0, 10_000),
 	}
+}
+
+func text(r *validate.StringRules) *validate.FieldRules {
+	return &validate.FieldRules{Type: &validate.FieldRules_String_{String_: r}}
+}
+
+func list(r *validate.RepeatedRules) *validate.FieldRules {
+	return &validate.FieldRules{Type: &validate.FieldRules_Repeated{Repeated: r}}
+}
+
+// number is two rules.
+func number(least, most int32) *validate.FieldRules {
+	return &validate.FieldRules{Type: &validate.FieldRules_Int32{Int32: &validate.Int32Rules{
+		GreaterThan: &validate.Int32Rules_Gte{Gte: least}, LessThan: &validate.Int32Rules_Lte{Lte: most},
+	}}}
 }
 
 func addFile(set *descriptorpb.FileDescriptorSet, seen map[string]bool, file protoreflect.FileDescriptor) {
@@ -107,10 +154,10 @@ func stripMessage(message *descriptorpb.DescriptorProto) {
 	}
 }
 
-// setRules gives a field of the library, named Message.field, validation rules.
+// setRules gives a field, named Message.field, validation rules.
 func setRules(set *descriptorpb.FileDescriptorSet, name string, rules *validate.FieldRules) {
 	for _, file := range set.GetFile() {
-		if file.GetPackage() != "acme.library.v1" {
+		if !ours(file) {
 			continue
 		}
 		for _, message := range file.GetMessageType() {
@@ -123,5 +170,5 @@ func setRules(set *descriptorpb.FileDescriptorSet, name string, rules *validate.
 			}
 		}
 	}
-	panic(fmt.Sprintf("the library has no field %s", name)) // the names are constants
+	panic(fmt.Sprintf("the schema has no field %s", name)) // the names are constants
 }

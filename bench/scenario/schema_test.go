@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"strings"
 	"testing"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
@@ -47,6 +48,40 @@ func TestCheckedSchemaHasRules(t *testing.T) {
 	}
 	if n := rulesIn(Schema()); n != 0 {
 		t.Errorf("making the checked schema left %d rules in the bare one", n)
+	}
+}
+
+// Every scenario has a target for plain routes, and no plain route has a template within its variable.
+func TestPlainSchema(t *testing.T) {
+	for _, s := range All() {
+		if s.Plain == "" {
+			t.Errorf("%s has no plain target", s.Name)
+		}
+	}
+	plain := map[string]bool{}
+	for _, file := range PlainSchema().GetFile() {
+		for _, service := range file.GetService() {
+			for _, method := range service.GetMethod() {
+				rule, _ := proto.GetExtension(method.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
+				path := rule.GetGet() + rule.GetPost()
+				plain[method.GetName()] = path != "" && !strings.Contains(path, "=")
+			}
+		}
+	}
+	for _, s := range All() {
+		if _, name, _ := strings.Cut(s.Method[1:], "/"); !plain[name] {
+			t.Errorf("%s has no plain route", name)
+		}
+	}
+	for _, file := range Schema().GetFile() {
+		for _, service := range file.GetService() {
+			for _, method := range service.GetMethod() {
+				rule, _ := proto.GetExtension(method.GetOptions(), annotations.E_Http).(*annotations.HttpRule)
+				if strings.HasPrefix(rule.GetGet(), "/v1/books/") {
+					t.Error("the plain schema changed the other one")
+				}
+			}
+		}
 	}
 }
 

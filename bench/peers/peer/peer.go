@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"runtime"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -20,6 +21,7 @@ import (
 type Flags struct {
 	Listen      string // REST
 	ListenGRPC  string
+	ListenStats string
 	Backend     string
 	Descriptors string
 }
@@ -29,6 +31,7 @@ func ParseFlags() Flags {
 	var f Flags
 	flag.StringVar(&f.Listen, "listen", "", "HOST:PORT for REST")
 	flag.StringVar(&f.ListenGRPC, "listen-grpc", "", "HOST:PORT for gRPC, where the peer speaks it")
+	flag.StringVar(&f.ListenStats, "listen-stats", "", "HOST:PORT that tells how many allocations there were")
 	flag.StringVar(&f.Backend, "backend", "", "HOST:PORT of the backend")
 	flag.StringVar(&f.Descriptors, "descriptors", "", "FILE with a FileDescriptorSet")
 	flag.Parse()
@@ -70,8 +73,20 @@ func Run(handler func(Flags) (http.Handler, error)) {
 	f := ParseFlags()
 	h, err := handler(f)
 	if err == nil {
+		go func() { fail(http.ListenAndServe(f.ListenStats, http.HandlerFunc(stats))) }()
 		err = http.ListenAndServe(f.Listen, h)
 	}
+	fail(err)
+}
+
+func fail(err error) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// stats writes one line of what Gatehouse's /metrics has, under the same name.
+func stats(w http.ResponseWriter, _ *http.Request) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(w, "go_memstats_mallocs_total %d\n", m.Mallocs)
 }
