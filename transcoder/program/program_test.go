@@ -10,9 +10,7 @@ import (
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/linker"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
@@ -163,14 +161,4 @@ func wireOf(t testing.TB, md protoreflect.MessageDescriptor, text string) []byte
 		t.Fatal(err)
 	}
 	return wire
-}
-
-// equalWire compares two encodings as messages.
-func equalWire(t testing.TB, md protoreflect.MessageDescriptor, a, b []byte) bool {
-	t.Helper()
-	ma, mb := dynamicpb.NewMessage(md), dynamicpb.NewMessage(md)
-	if err := errors.Join(proto.Unmarshal(a, ma), proto.Unmarshal(b, mb)); err != nil {
-		t.Fatal(err)
-	}
-	return proto.Equal(ma, mb)
 }
