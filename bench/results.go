@@ -45,8 +45,8 @@ func (r *results) write(path string) error {
 }
 
 // flushPolicy says when a stream's messages leave each gateway.
-const flushPolicy = `Of a stream, Gatehouse, grpc-gateway and dynamicpb + protojson flush each message; the floor leaves it to net/http;
-  Envoy, structured-proxy, nginx, haproxy and nghttpx do as they come.`
+const flushPolicy = `Of a stream, Gatehouse flushes whenever no further message is already waiting; grpc-gateway and dynamicpb + protojson flush
+  each message; the floor leaves it to net/http; Envoy, structured-proxy, nginx, haproxy and nghttpx do as they come.`
 
 func (r *results) intro(w io.Writer) {
 	m := r.machine
