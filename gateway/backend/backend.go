@@ -14,12 +14,15 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/gatehouse-gateway/gatehouse/gateway/backend/transport"
 	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
 // replyBytesMax is the default of Config.ReplyBytesMax, the same as limits.reply_bytes_max.
 const replyBytesMax = 64 << 20
+
+const userAgent = "gatehouse"
 
 // Config is what New needs. The zero value is ready to use.
 type Config struct {
@@ -31,7 +34,8 @@ type Config struct {
 // last call has ended, so a connection outlives a change of the schema as long as somebody uses it. Its methods are
 // safe for concurrent use.
 type Pool struct {
-	options []grpc.DialOption
+	options       []grpc.DialOption
+	replyBytesMax int
 
 	mu    sync.Mutex
 	conns map[string]*conn
@@ -43,7 +47,8 @@ func New(cfg Config) *Pool {
 		cfg.ReplyBytesMax = replyBytesMax
 	}
 	return &Pool{
-		conns: make(map[string]*conn),
+		replyBytesMax: cfg.ReplyBytesMax,
+		conns:         make(map[string]*conn),
 		options: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rpc.Codec{}), grpc.MaxCallRecvMsgSize(cfg.ReplyBytesMax)),
 			// A backend that comes back is found within a second. Calls in between fail at once, from memory.
@@ -55,7 +60,7 @@ func New(cfg Config) *Pool {
 			// those who ping more often.
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}),
 			grpc.WithStatsHandler(observer{}),
-			grpc.WithUserAgent("gatehouse"),
+			grpc.WithUserAgent(userAgent),
 			// What the configuration says is what happens: no proxy from the environment, no service configuration
 			// from DNS, no second attempt of a call that a backend may have seen.
 			grpc.WithNoProxy(),
@@ -78,7 +83,7 @@ func (p *Pool) Backend(spec *configv1.Backend) (b rpc.Backend, release func(), e
 	if err != nil {
 		return nil, nil, fmt.Errorf("backend %s: %w", target, err)
 	}
-	c, err := p.take(key, target.String(), target.dial(), grpc.WithTransportCredentials(creds))
+	c, err := p.take(key, target.String(), target.dial(), target.open(creds), grpc.WithTransportCredentials(creds))
 	if err != nil {
 		return nil, nil, fmt.Errorf("backend %s: %w", target, err)
 	}
@@ -88,7 +93,7 @@ func (p *Pool) Backend(spec *configv1.Backend) (b rpc.Backend, release func(), e
 // Local returns a backend inside this process, reached by dial: the gateway's own services. The name tells local
 // backends apart: the same name is the same connection.
 func (p *Pool) Local(name string, dial func(context.Context) (net.Conn, error)) (b rpc.Backend, release func(), err error) {
-	c, err := p.take("local "+name, name, "passthrough:///"+name,
+	c, err := p.take("local "+name, name, "passthrough:///"+name, line{authority: name, scheme: "http", dial: dial},
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }))
 	if err != nil {
@@ -98,7 +103,7 @@ func (p *Pool) Local(name string, dial func(context.Context) (net.Conn, error)) 
 }
 
 // take returns the connection of a key with one more user, and makes it if there is none.
-func (p *Pool) take(key, name, target string, options ...grpc.DialOption) (*conn, error) {
+func (p *Pool) take(key, name, target string, l line, options ...grpc.DialOption) (*conn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.conns[key]
@@ -107,7 +112,7 @@ func (p *Pool) take(key, name, target string, options ...grpc.DialOption) (*conn
 		if err != nil {
 			return nil, err
 		}
-		c = &conn{key: key, name: name, client: client}
+		c = &conn{key: key, name: name, client: client, unary: p.transport(l)}
 		p.conns[key] = c
 	}
 	c.users++
@@ -126,14 +131,30 @@ func (p *Pool) release(c *conn) func() {
 		p.mu.Unlock()
 		if last {
 			_ = c.client.Close() // it fails only when closed twice
+			c.unary.Close()
 		}
 	})
 }
 
-// conn is one shared connection.
+// conn is what leads to one server: grpc-go's client for streams, our own for calls with one message each way. Each
+// connects when it is first used.
 type conn struct {
 	key    string
 	name   string // for the operator only
 	client *grpc.ClientConn
+	unary  *transport.Client
 	users  int // guarded by Pool.mu
+}
+
+// line is how a connection to a server is made.
+type line struct {
+	scheme, authority string
+	dial              func(context.Context) (net.Conn, error)
+}
+
+func (p *Pool) transport(l line) *transport.Client {
+	return transport.New(transport.Config{
+		Dial: l.dial, Scheme: l.scheme, Authority: l.authority, UserAgent: userAgent,
+		MessageBytesMax: p.replyBytesMax, Unindexed: []string{DecisionIDKey},
+	})
 }

@@ -33,14 +33,18 @@ type remote struct {
 // Open starts the call, one with a single message each way when its request is complete. It fails at once while the backend
 // is down. The stream's errors are explained at stream.
 func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, error) {
-	ctx = metadata.NewOutgoingContext(ctx, r.metadata(c))
 	if !c.Method.ClientStreams && !c.Method.ServerStreams {
-		u := &unary{stream: stream{conn: r.conn, call: c}}
+		u := &unary{stream: stream{conn: r.conn, call: c}, remote: r}
 		u.ctx.Context = ctx
 		return u, nil
 	}
+	md := make(metadata.MD, len(c.Metadata)+3)
+	r.metadata(c, func(name, value string) bool {
+		md[name] = append(md[name], value)
+		return true
+	})
 	s := &stream{conn: r.conn, call: c}
-	s.ctx.Context = ctx
+	s.ctx.Context = metadata.NewOutgoingContext(ctx, md)
 	desc := &grpc.StreamDesc{
 		StreamName: string(c.Method.Descriptor.Name()),
 		// With one request message, the end of the stream travels in its frame.
@@ -55,29 +59,26 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 	return s, nil
 }
 
-// metadata returns what the backend gets to see of a call: what the client sent, without the credentials that were for
-// the gateway, and what the gateway says itself. It shares values with the call, which nobody changes.
-func (r *remote) metadata(c *rpc.Call) metadata.MD {
-	md := make(metadata.MD, len(c.Metadata)+3)
-	for k, v := range c.Metadata {
-		if r.forwardCredentials || !slices.Contains(c.Consumed, k) {
-			md[k] = v
+// metadata lists what the backend gets to see of a call: what the client sent, without the credentials that were for the
+// gateway, and what the gateway says itself.
+func (r *remote) metadata(c *rpc.Call, yield func(name, value string) bool) {
+	for name, values := range c.Metadata {
+		if name == PrincipalKey || name == clientKey || name == DecisionIDKey || !r.forwardCredentials && slices.Contains(c.Consumed, name) {
+			continue
+		}
+		for _, v := range values {
+			if !yield(name, v) {
+				return
+			}
 		}
 	}
-	delete(md, PrincipalKey)
-	delete(md, clientKey)
-	values := new([3]string) // one allocation for all
-	if c.Principal != nil {
-		values[0] = escape(c.Principal.String())
-		md[PrincipalKey] = values[0:1:1]
+	if c.Principal != nil && !yield(PrincipalKey, escape(c.Principal.String())) {
+		return
 	}
-	if c.Client.IsValid() {
-		values[1] = c.Client.Unmap().String()
-		md[clientKey] = values[1:2:2]
+	if c.Client.IsValid() && !yield(clientKey, c.Client.Unmap().String()) {
+		return
 	}
-	values[2] = c.ID
-	md[DecisionIDKey] = values[2:3:3]
-	return md
+	yield(DecisionIDKey, c.ID)
 }
 
 // Missing returns the backend of a service for which nobody named one. Every call gets UNAVAILABLE with the settings

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"google.golang.org/grpc/credentials"
 )
 
 // Target is a backend's address. It is a comparable value.
@@ -106,4 +109,34 @@ func validHost(host string) bool {
 		}
 	}
 	return host != "" && len(host) <= 253
+}
+
+// open returns how a connection to the target is made, secured by creds.
+func (t Target) open(creds credentials.TransportCredentials) line {
+	network, address := "tcp", t.address()
+	l := line{scheme: "http", authority: address}
+	if t.Scheme == "unix" {
+		network, address, l.authority = "unix", t.Path, "localhost"
+	}
+	info := creds.Info()
+	if info.SecurityProtocol == "tls" {
+		l.scheme = "https"
+	}
+	if info.ServerName != "" {
+		l.authority = info.ServerName
+	}
+	l.dial = func(ctx context.Context) (net.Conn, error) {
+		var dialer net.Dialer
+		raw, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		secure, _, err := creds.ClientHandshake(ctx, l.authority, raw)
+		if err != nil {
+			_ = raw.Close() // nothing was agreed on
+			return nil, err
+		}
+		return secure, nil
+	}
+	return l
 }

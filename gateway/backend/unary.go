@@ -5,24 +5,22 @@ import (
 	"fmt"
 	"io"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
+	"github.com/gatehouse-gateway/gatehouse/gateway/backend/transport"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
-// unary is a call with one message each way as a grpc.ClientStream. It runs the whole call in CloseSend, by grpc-go's
-// Invoke: a stream of grpc-go costs a goroutine that waits for the call's end, which is a tenth of what the call costs
-// (BenchmarkUnary). Its methods are called one after the other.
+// unary is a call with one message each way as a grpc.ClientStream. It runs the whole call in CloseSend. Its methods are
+// called one after the other.
 type unary struct {
 	stream
-	request         *rpc.Frame
-	reply           rpc.Frame
-	header, trailer metadata.MD
-	err             error
-	taken           bool // the reply
+	remote  *remote
+	wire    transport.Call
+	request *rpc.Frame
+	err     error
+	taken   bool // the reply
 }
 
 // SendMsg borrows the frame until CloseSend returns.
@@ -37,28 +35,40 @@ func (u *unary) SendMsg(m any) error {
 
 // CloseSend makes the call. How it ended is what RecvMsg says.
 func (u *unary) CloseSend() error {
-	u.err = u.conn.client.Invoke(&u.ctx, u.call.Method.Path, u.request, &u.reply, grpc.Header(&u.header), grpc.Trailer(&u.trailer))
-	u.request = nil
-	if u.err != nil {
-		u.err = u.miscounted(u.err)
-		u.reply.Free()
+	message, err := rpc.Codec{}.Marshal(u.request)
+	if err != nil {
+		return err
+	}
+	defer message.Free()
+	u.wire.Path, u.wire.Request, u.wire.Metadata = u.call.Method.Path, message, u.metadata
+	err = u.conn.unary.Do(u.ctx.Context, &u.wire)
+	u.request, u.wire.Request = nil, nil
+	if u.err = u.outcome(err); u.err != nil && u.wire.Reply != nil {
+		u.wire.Reply.Free()
+		u.wire.Reply = nil
 	}
 	return nil
 }
 
-// miscounted says in our words that there was no reply, or one too many, and leaves any other error to fault.
-func (u *unary) miscounted(err error) error {
-	// The text is all that sets grpc-go's own finding apart from a status of the backend's, which would gain nothing by
-	// pretending.
-	const none = "cardinality violation: received no response message from non-server-streaming RPC"
-	switch st := status.Convert(err); {
-	case st.Code() == codes.Internal && u.reply.Received() > 1:
-		return ReplyRepeated(u.call)
-	case st.Code() == codes.Internal && u.reply.Received() == 0 && st.Message() == none:
-		return ReplyMissing(u.call)
+// outcome is how the call has ended, given the error of the way there and back.
+func (u *unary) outcome(err error) error {
+	if err != nil {
+		return u.fault(err)
 	}
-	return u.fault(err)
+	switch st := u.wire.Status; {
+	case st.Code() != codes.OK:
+		u.ctx.ended.Store(true)
+		return u.fault(st.Err())
+	case u.wire.Replies == 0:
+		return ReplyMissing(u.call)
+	case u.wire.Replies > 1:
+		return ReplyRepeated(u.call)
+	}
+	return nil
 }
+
+// metadata lists what the backend gets to see.
+func (u *unary) metadata(yield func(name, value string) bool) { u.remote.metadata(u.call, yield) }
 
 // RecvMsg gives the reply, once, and then the end of the call.
 func (u *unary) RecvMsg(m any) error {
@@ -73,12 +83,12 @@ func (u *unary) RecvMsg(m any) error {
 		return fmt.Errorf("a backend fills *rpc.Frame, not %T", m)
 	}
 	u.taken = true
-	f.Take(&u.reply)
+	f.Hold(u.wire.Reply)
 	return nil
 }
 
-func (u *unary) Header() (metadata.MD, error) { return foreign(u.header), nil }
+func (u *unary) Header() (metadata.MD, error) { return foreign(u.wire.Header), nil }
 
-func (u *unary) Trailer() metadata.MD { return foreign(u.trailer) }
+func (u *unary) Trailer() metadata.MD { return foreign(u.wire.Trailer) }
 
 func (u *unary) Context() context.Context { return &u.ctx }

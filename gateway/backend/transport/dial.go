@@ -1,0 +1,110 @@
+package transport
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	// connectTimeout is how long a server may take until it has said that it speaks HTTP/2.
+	connectTimeout = 20 * time.Second
+	// retryFirst and retryLast are the shortest and the longest time between two attempts: a server that comes back is
+	// found within a second.
+	retryFirst, retryLast = 50 * time.Millisecond, time.Second
+)
+
+// attempt is a connection in the making.
+type attempt struct {
+	done chan struct{} // closed when one of the others is set
+	conn *conn
+	err  error
+}
+
+// connection returns one that takes calls, and makes it if there is none.
+func (c *Client) connection(ctx context.Context) (*conn, error) {
+	c.mu.Lock()
+	switch {
+	case c.closed:
+		c.mu.Unlock()
+		return nil, errClosed
+	case c.conn != nil && !c.conn.refuses.Load():
+		defer c.mu.Unlock()
+		return c.conn, nil
+	case c.failure != nil:
+		defer c.mu.Unlock()
+		return nil, c.failure
+	}
+	a := c.dialing
+	if a == nil {
+		a = &attempt{done: make(chan struct{})}
+		c.conn, c.dialing = nil, a
+		// The connection outlives the call that is the first to want it.
+		dialCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		c.stop = stop
+		go c.connect(dialCtx, a)
+	}
+	c.mu.Unlock()
+	select {
+	case <-a.done:
+		return a.conn, a.err
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// connect tries until it has a connection or the client is closed. Whoever waits for the attempt hears how the first try
+// ended.
+func (c *Client) connect(ctx context.Context, a *attempt) {
+	for wait := retryFirst; ; wait = min(wait*2, retryLast) {
+		conn, err := c.open(ctx)
+		c.mu.Lock()
+		if err == nil && c.closed {
+			err = errClosed
+			conn.close(err)
+			conn = nil
+		}
+		over := err == nil || c.closed
+		if c.failure = err; err == nil {
+			c.conn = conn
+		}
+		if over {
+			c.stop()
+			c.stop = nil
+		}
+		if c.dialing == a {
+			a.conn, a.err = conn, err
+			close(a.done)
+			c.dialing = nil
+		}
+		c.mu.Unlock()
+		if over {
+			return
+		}
+		select {
+		case <-time.After(wait + rand.N(wait/4)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// open dials, and waits for the server's settings, its first frame.
+func (c *Client) open(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	raw, err := c.cfg.Dial(ctx)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	conn := newConn(c, raw)
+	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })() // a connection that is broken can take none
+	if err := conn.greet(); err != nil {
+		_ = raw.Close() // nothing was agreed on
+		return nil, status.Error(codes.Unavailable, "the server does not speak HTTP/2: "+err.Error())
+	}
+	go conn.read()
+	return conn, nil
+}
