@@ -17,9 +17,10 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/internal/testkit"
 )
 
-// tightYAML makes whoever is slow be noticed within a test's time.
+// tightYAML makes whoever is slow be noticed within a test's time, and leaves a machine that does much else time enough
+// to serve the others.
 const tightYAML = `default_access: PUBLIC
-limits: {header_timeout: 300ms, stall_timeout: 300ms, body_bytes_max: 32Ki, timeout: 2s}
+limits: {header_timeout: 1s, stall_timeout: 1s, body_bytes_max: 32Ki, timeout: 3s}
 `
 
 // connect opens a connection on which to be slow.
@@ -230,7 +231,9 @@ func connectionsWithoutEnd(t *testing.T, s *siege) {
 	for range most {
 		open = append(open, connect(t, g.Public))
 	}
-	closes(t, connect(t, g.Public))
+	if servedOn(t, g.Public, longest) { // it is closed at once, so this takes no time
+		t.Error("a connection more than an address may have was served")
+	}
 	if r := fetch(t, "GET", "http://"+g.Admin+"/healthz", ""); r.StatusCode != 200 {
 		t.Errorf("health: %d", r.StatusCode)
 	}

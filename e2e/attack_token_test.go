@@ -357,7 +357,7 @@ func credentialsThatEnd(t *testing.T, s *siege) {
 		return r.Context().Err()
 	})
 	// Tokens are good for a minute after their end, because clocks differ.
-	short := f.token(t, map[string]any{"exp": time.Now().Add(-58 * time.Second).Unix()})
+	short := f.token(t, map[string]any{"exp": time.Now().Add(-56 * time.Second).Unix()})
 	r := fetch(t, "GET", "http://"+g.Public+"/mine-for-long", "", "Authorization: Bearer "+short)
 	lines := strings.Split(strings.TrimSpace(r.Text), "\n")
 	if r.StatusCode != 200 || len(lines) != 2 || !strings.Contains(lines[1], "CREDENTIAL_EXPIRED") {

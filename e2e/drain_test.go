@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -165,6 +166,9 @@ func TestDrainCutsOff(t *testing.T) {
 	}
 	if took < time.Second || took > 10*time.Second {
 		t.Errorf("it took %v, want a second and little more", took)
+	}
+	if n := strings.Count(g.Stdout(), `.WatchShelf"`); n != 2 {
+		t.Errorf("%d of the 2 calls that were cut off are in the access log:\n%s", n, g.Stdout())
 	}
 	if rest, err := io.ReadAll(lines); err == nil {
 		t.Errorf("the stream seems to have ended well, with %q", rest)

@@ -60,7 +60,8 @@ func (s scripted) library(t *testing.T) libraryv1.LibraryClient {
 
 func TestBackendDownAndBack(t *testing.T) {
 	server := demo.Modules()[0].Server
-	address, stop := serveOn(t, "127.0.0.1:0", server)
+	// An address that no other connection has, because the port must be free for its return.
+	address, stop := serveOn(t, "127.0.0.2:0", server)
 	g := testkit.Serve(t, "--dev", "--reflect", "--backend", address)
 	stop()
 	url := "http://" + g.Public + "/v1/" + origin
@@ -101,11 +102,11 @@ func hang(_ *testkit.Received, s *testkit.Replies) error {
 }
 
 func TestBackendHangs(t *testing.T) {
-	s := newScripted(t, "limits: {timeout: 300ms}")
+	s := newScripted(t, "limits: {timeout: 1s}")
 	s.backend.Answer(hang)
 	for name, headers := range map[string][]string{
 		"LimitOfTheConfiguration": nil,
-		"WhatTheClientAsksFor":    {"X-Server-Timeout: 0.05"},
+		"WhatTheClientAsksFor":    {"X-Server-Timeout: 0.5"},
 		"AtMostTheLimit":          {"X-Server-Timeout: 3600"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +116,7 @@ func TestBackendHangs(t *testing.T) {
 			if f := failureOf(t, r); r.StatusCode != 504 || f.Status != "DEADLINE_EXCEEDED" {
 				t.Errorf("%d %s", r.StatusCode, r.Text)
 			}
-			if took < 50*time.Millisecond || took > 10*time.Second {
+			if took < 500*time.Millisecond || took > 10*time.Second {
 				t.Errorf("it took %v", took)
 			}
 		})
@@ -125,7 +126,7 @@ func TestBackendHangs(t *testing.T) {
 		t.Errorf("gRPC: %v", err)
 	}
 	for _, c := range s.backend.Take() {
-		if c.Left <= 0 || c.Left > 300*time.Millisecond {
+		if c.Left <= 0 || c.Left > time.Second {
 			t.Errorf("the backend was told a deadline in %v", c.Left)
 		}
 	}

@@ -102,10 +102,11 @@ func oldLibrary(t *testing.T) string {
 	return target
 }
 
-// silentPort returns an address at which nobody listens.
+// silentPort returns an address at which nobody listens. It is not the one that other tests and their connections have,
+// so nobody comes to its port before whoever it is for.
 func silentPort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/testkit"
 	"github.com/gatehouse-gateway/gatehouse/internal/testkit/leak"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
@@ -22,11 +23,11 @@ func TestDriveDeadline(t *testing.T) {
 	}}
 	t.Run("Clients", func(t *testing.T) {
 		each(t, s, nil, func(t *testing.T, r *rig) {
-			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
 			_, err := r.UnaryCall(ctx, &testpb.SimpleRequest{})
 			wantCode(t, err, codes.DeadlineExceeded)
-			if left := receive(t, deadlines, "the call"); left <= 0 || left > 300*time.Millisecond {
+			if left := receive(t, deadlines, "the call"); left <= 0 || left > time.Second {
 				t.Errorf("the backend was given %s", left)
 			}
 			// The client may hang up before the gateway's own clock says so.
@@ -36,11 +37,11 @@ func TestDriveDeadline(t *testing.T) {
 		})
 	})
 	t.Run("Gateways", func(t *testing.T) {
-		limit := rpc.Check{Admit: func(c *rpc.Call) error { c.Timeout = 200 * time.Millisecond; return nil }}
+		limit := rpc.Check{Admit: func(c *rpc.Call) error { c.Timeout = time.Second; return nil }}
 		each(t, s, []rpc.Check{limit}, func(t *testing.T, r *rig) {
 			_, err := r.UnaryCall(context.Background(), &testpb.SimpleRequest{})
 			wantCode(t, err, codes.DeadlineExceeded)
-			if left := receive(t, deadlines, "the call"); left <= 0 || left > 200*time.Millisecond {
+			if left := receive(t, deadlines, "the call"); left <= 0 || left > time.Second {
 				t.Errorf("the backend was given %s", left)
 			}
 			if st := r.ended(t); st.Code() != codes.DeadlineExceeded {
@@ -59,7 +60,7 @@ func TestDriveDeadline(t *testing.T) {
 		})
 	})
 	t.Run("RepliesNeverRead", func(t *testing.T) {
-		limit := rpc.Check{Admit: func(c *rpc.Call) error { c.Timeout = 300 * time.Millisecond; return nil }}
+		limit := rpc.Check{Admit: func(c *rpc.Call) error { c.Timeout = time.Second; return nil }}
 		gone := make(chan struct{}, 1)
 		flood := &service{output: func(_ *testpb.StreamingOutputCallRequest, ss testpb.TestService_StreamingOutputCallServer) error {
 			defer func() { gone <- struct{}{} }()
@@ -115,7 +116,7 @@ func TestDriveCancel(t *testing.T) {
 				receive(t, started, "the call")
 				cancelled := time.Now()
 				cancel()
-				if took := receive(t, ended, "cancellation").Sub(cancelled); took > 500*time.Millisecond {
+				if took := receive(t, ended, "cancellation").Sub(cancelled); took > 500*time.Millisecond && !testkit.Race() {
 					t.Errorf("the backend heard of it after %s", took)
 				}
 				if st := r.ended(t); st.Code() != codes.Canceled {

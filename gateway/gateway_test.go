@@ -14,12 +14,7 @@ import (
 // A request that was cut off at the end of a drain may ask for its table after everything is closed. It must not wait
 // for a successor of the last snapshot, which never comes.
 func TestAcquireAfterClose(t *testing.T) {
-	cfg := config.WithDefaults(&configv1.Config{Source: &configv1.Source{From: &configv1.Source_Descriptors{
-		Descriptors: testkit.Descriptors(t, compiled(t, "service S { rpc Get(M) returns (M); }"))}}})
-	g, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newFixed(t)
 	if err := g.close(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,4 +32,16 @@ func TestAcquireAfterClose(t *testing.T) {
 	case <-time.After(soon):
 		t.Fatal("acquire spins")
 	}
+}
+
+// newFixed returns a gateway with a schema of one method, which does not run.
+func newFixed(t *testing.T) *Gateway {
+	t.Helper()
+	cfg := config.WithDefaults(&configv1.Config{Source: &configv1.Source{From: &configv1.Source_Descriptors{
+		Descriptors: testkit.Descriptors(t, compiled(t, "service S { rpc Get(M) returns (M); }"))}}})
+	g, err := New(t.Context(), cfg, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }

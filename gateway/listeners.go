@@ -25,6 +25,10 @@ import (
 // idleTimeout is how long a connection without calls stays open; longer than what common load balancers keep.
 const idleTimeout = 10 * time.Minute
 
+// lastWords is how long a drain waits for the handlers of calls that it cut off. Their contexts are over by then, so they
+// need almost nothing of it.
+const lastWords = 2 * time.Second
+
 // listening is a gateway's open listeners.
 type listening struct {
 	gateway                 *Gateway
@@ -32,6 +36,8 @@ type listening struct {
 	publicHTTP, adminHTTP   *http.Server
 	grpc                    *grpc.Server
 	draining                atomic.Bool
+	// answering counts the requests that the two HTTP servers are answering.
+	answering atomic.Int64
 }
 
 // listen opens all listeners, or none.
@@ -107,7 +113,7 @@ func (l *listening) http(handler http.Handler, config *tls.Config) *http.Server 
 	protocols.SetUnencryptedHTTP2(config == nil)
 	stall := limits.GetStallTimeout().AsDuration()
 	return &http.Server{
-		Handler:           notStalled(stall, notHeldUp(handler)),
+		Handler:           l.counted(notStalled(stall, notHeldUp(handler))),
 		TLSConfig:         config,
 		Protocols:         protocols,
 		ReadHeaderTimeout: limits.GetHeaderTimeout().AsDuration(),
@@ -122,6 +128,15 @@ func (l *listening) http(handler http.Handler, config *tls.Config) *http.Server 
 		},
 		ErrorLog: slog.NewLogLogger(l.gateway.log.Handler(), slog.LevelDebug),
 	}
+}
+
+// counted keeps answering up to date.
+func (l *listening) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.answering.Add(1)
+		defer l.answering.Add(-1)
+		h.ServeHTTP(w, r)
+	})
 }
 
 // serve answers until ctx ends, and drains then. If one listener fails, the others drain too.
@@ -173,11 +188,27 @@ func (l *listening) drain(ctx context.Context) {
 	})
 	_ = group.Wait() // neither returns an error
 	shut(ctx, l.adminHTTP)
+	l.awaitHandlers()
 }
 
 func shut(ctx context.Context, s *http.Server) {
 	if s.Shutdown(ctx) != nil {
 		_ = s.Close() // time is up: the calls that are left are cut off
+	}
+}
+
+// awaitHandlers waits for those that were cut off, which http.Server.Close does not, so that their calls still get into
+// the access log.
+func (l *listening) awaitHandlers() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(lastWords)
+	for l.answering.Load() > 0 {
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
 	}
 }
 

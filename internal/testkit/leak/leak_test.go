@@ -19,7 +19,7 @@ func (r *recorder) Errorf(string, ...any) { r.failed = true }
 func TestCheck(t *testing.T) {
 	t.Run("EndedIsFine", func(t *testing.T) {
 		r := &recorder{TB: t}
-		check(r, 50*time.Millisecond)
+		check(r, patience)
 		done := make(chan struct{})
 		go func() { close(done) }()
 		<-done
