@@ -28,9 +28,9 @@ func newCallerKey() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new ID",
 		Short: "Make an API key, and print what goes into the configuration",
-		Long: `Make a random API key with the public part ID. Prints the key, which the caller sends as x-api-key or as
-Authorization: Bearer, and the lines for the gateway's configuration, which hold only its SHA-256. The key is
-shown this once and kept nowhere.`,
+		Long: `Make a random API key with the public part ID. The key, which the caller sends as x-api-key or as Authorization:
+Bearer, goes to standard error, this once; the lines for the gateway's configuration, which hold only its SHA-256,
+go to standard output.`,
 		Example: `  gatehouse keys new acme-web --scopes orders,library.write`,
 		Args:    oneArg("the key's id"),
 	}
@@ -40,7 +40,7 @@ shown this once and kept nowhere.`,
 		if principal == "" {
 			principal = args[0]
 		}
-		return printKey(cmd.OutOrStdout(), args[0], principal, scopes)
+		return printKey(cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], principal, scopes)
 	}
 	return cmd
 }
@@ -48,13 +48,14 @@ shown this once and kept nowhere.`,
 // keyID is what the configuration takes as an id.
 var keyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-func printKey(out io.Writer, id, principal string, scopes []string) error {
+// printKey writes the configuration to out and the key to secret, so that a file which takes the one does not keep the other.
+func printKey(out, secret io.Writer, id, principal string, scopes []string) error {
 	if !keyID.MatchString(id) {
 		return fmt.Errorf("%q cannot be a key's id; use up to 64 letters, digits, hyphens and underscores", id)
 	}
 	k := newKey(id, scopes...)
-	fmt.Fprintf(out, "# The caller sends: x-api-key: %s\nauthn:\n  api_keys:\n    - id: %s\n      secret_sha256: %s\n      principal: %q\n",
-		k, id, k.sum(), principal)
+	fmt.Fprintf(secret, "The caller sends: x-api-key: %s\n", k)
+	fmt.Fprintf(out, "authn:\n  api_keys:\n    - id: %s\n      secret_sha256: %s\n      principal: %q\n", id, k.sum(), principal)
 	if len(scopes) > 0 {
 		fmt.Fprintf(out, "      scopes: [%s]\n", strings.Join(quoted(scopes), ", "))
 	}
@@ -73,12 +74,14 @@ func newAdminKey() *cobra.Command {
 	return &cobra.Command{
 		Use:   "admin",
 		Short: "Make a key for the admin listener, and print what goes into the configuration",
-		Long: `Make a random key for the admin listener. Prints the key, which the verbs that talk to a gateway take from
-` + adminKeyEnv + ` or --admin-key-file, and the lines for the gateway's configuration, which hold only its SHA-256.`,
+		Long: `Make a random key for the admin listener. The key, which the verbs that talk to a gateway take from
+` + adminKeyEnv + ` or --admin-key-file, goes to standard error, this once; the lines for the gateway's
+configuration, which hold only its SHA-256, go to standard output.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			k := newKey("")
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "# %s=%s\nadmin:\n  key_sha256: %s\n", adminKeyEnv, k.secret, k.sum())
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s=%s\n", adminKeyEnv, k.secret)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "admin:\n  key_sha256: %s\n", k.sum())
 			return err
 		},
 	}

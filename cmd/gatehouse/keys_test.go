@@ -14,9 +14,9 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/registry/compile"
 )
 
-// TestKeys shows that what is printed is a configuration, and fits the key that is printed beside it.
+// TestKeys shows that what is printed is a configuration, and fits the key that is told beside it.
 func TestKeys(t *testing.T) {
-	var out bytes.Buffer
+	var out, secrets bytes.Buffer
 	for _, args := range [][]string{
 		{"keys", "new", "acme-web", "--scopes", "orders,library.write", "--principal", "Acme: web"},
 		{"keys", "admin"},
@@ -24,6 +24,7 @@ func TestKeys(t *testing.T) {
 		root := newRoot()
 		root.SetArgs(args)
 		root.SetOut(&out)
+		root.SetErr(&secrets)
 		if err := root.Execute(); err != nil {
 			t.Fatal(err)
 		}
@@ -44,9 +45,12 @@ func TestKeys(t *testing.T) {
 		`x-api-key: acme-web\.(\S+)`:  k.GetSecretSha256(),
 		`GATEHOUSE_ADMIN_KEY=(\S+)\n`: cfg.GetAdmin().GetKeySha256(),
 	} {
-		secret := regexp.MustCompile(pattern).FindStringSubmatch(out.String())
+		secret := regexp.MustCompile(pattern).FindStringSubmatch(secrets.String())
 		if secret == nil {
-			t.Fatalf("no key in\n%s", out.String())
+			t.Fatalf("no key in\n%s", secrets.String())
+		}
+		if strings.Contains(out.String(), secret[1]) {
+			t.Error("the configuration keeps the key")
 		}
 		if sum := sha256.Sum256([]byte(secret[1])); hex.EncodeToString(sum[:]) != want {
 			t.Errorf("the SHA-256 of %s is not %s", secret[1], want)

@@ -40,7 +40,11 @@ func (l *loader) checkListeners() {
 		}
 		for _, other := range listeners[:i] {
 			if one.address == other.address && !strings.HasSuffix(one.address, ":0") {
-				l.reportf(one.path, "%s is the address of %s already; every listener needs its own", one.address, other.path)
+				at, rival := one.path, other.path
+				if _, set := l.places[at]; !set { // a default; what somebody wrote is the other
+					at, rival = rival, at
+				}
+				l.reportf(at, "%s is the address of %s already; every listener needs its own", one.address, rival)
 			}
 		}
 	}
