@@ -83,7 +83,7 @@ func (p *Pool) Backend(spec *configv1.Backend) (b rpc.Backend, release func(), e
 	if err != nil {
 		return nil, nil, fmt.Errorf("backend %s: %w", target, err)
 	}
-	c, err := p.take(key, target.String(), target.dial(), target.open(creds), grpc.WithTransportCredentials(creds))
+	c, err := p.take(key, target.String(), target.dial(), target.open(creds, spec.GetTls().GetServerName()), grpc.WithTransportCredentials(creds))
 	if err != nil {
 		return nil, nil, fmt.Errorf("backend %s: %w", target, err)
 	}

@@ -111,19 +111,18 @@ func validHost(host string) bool {
 	return host != "" && len(host) <= 253
 }
 
-// open returns how a connection to the target is made, secured by creds.
-func (t Target) open(creds credentials.TransportCredentials) line {
+// open returns how a connection to the target is made, secured by creds, to a server of another name unless that is empty.
+func (t Target) open(creds credentials.TransportCredentials, name string) line {
 	network, address := "tcp", t.address()
 	l := line{scheme: "http", authority: address}
 	if t.Scheme == "unix" {
 		network, address, l.authority = "unix", t.Path, "localhost"
 	}
-	info := creds.Info()
-	if info.SecurityProtocol == "tls" {
+	if creds.Info().SecurityProtocol == "tls" {
 		l.scheme = "https"
 	}
-	if info.ServerName != "" {
-		l.authority = info.ServerName
+	if name != "" {
+		l.authority = name
 	}
 	l.dial = func(ctx context.Context) (net.Conn, error) {
 		var dialer net.Dialer
