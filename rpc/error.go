@@ -117,12 +117,15 @@ func (e *Error) GRPCStatus() *status.Status {
 	return status.FromProto(p)
 }
 
+// okStatus is immutable, as every status is.
+var okStatus = status.New(codes.OK, "")
+
 // StatusOf returns the status of any error: nil is OK, an Error or a status error is itself, an ended context is
 // CANCELED or DEADLINE_EXCEEDED, and anything else is INTERNAL with a fixed text, because its own text is for the
 // operator.
 func StatusOf(err error) *status.Status {
 	if err == nil {
-		return status.New(codes.OK, "")
+		return okStatus
 	}
 	var own *Error
 	if errors.As(err, &own) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
@@ -15,9 +16,10 @@ import (
 // series is one method's numbers. A cell is made when the first call with its labels ends and found without a lock or
 // an allocation afterwards.
 type series struct {
-	method string
-	mu     sync.Mutex
-	cells  atomic.Pointer[map[labelSet]*cell]
+	method   string
+	duration *prometheus.HistogramVec
+	mu       sync.Mutex
+	cells    atomic.Pointer[map[labelSet]*cell]
 }
 
 // labelSet is what tells the cells of a method apart.
@@ -27,15 +29,15 @@ type labelSet struct {
 	code     codes.Code
 }
 
-// cell is one line of gatehouse_calls_total, and the labels of its histogram, which leaves the code out.
+// cell is one line of gatehouse_calls_total, and its histogram, which leaves the code out.
 type cell struct {
 	calls    atomic.Uint64
 	observed metric.MeasurementOption
-	labels   []metric.RecordOption
+	duration prometheus.Observer
 }
 
-func newSeries(method string) *series {
-	s := &series{method: method}
+func newSeries(method string, duration *prometheus.HistogramVec) *series {
+	s := &series{method: method, duration: duration}
 	s.cells.Store(&map[labelSet]*cell{})
 	return s
 }
@@ -60,7 +62,7 @@ func (s *series) add(k labelSet) *cell {
 	made := &cell{
 		observed: labels("method", s.method, "code", code.Code(k.code).String(), "protocol", k.protocol,
 			"listener", k.listener.String()),
-		labels: []metric.RecordOption{labels("method", s.method, "protocol", k.protocol)},
+		duration: s.duration.WithLabelValues(s.method, k.protocol),
 	}
 	grown := maps.Clone(old)
 	grown[k] = made

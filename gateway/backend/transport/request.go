@@ -60,7 +60,7 @@ func formatTimeout(d time.Duration) string {
 		name string
 	}{{time.Nanosecond, "n"}, {time.Microsecond, "u"}, {time.Millisecond, "m"}, {time.Second, "S"}, {time.Minute, "M"}} {
 		if n := (d + unit.size - 1) / unit.size; n <= most {
-			return strconv.FormatInt(int64(n), 10) + unit.name
+			return string(append(strconv.AppendInt(make([]byte, 0, 12), int64(n), 10), unit.name...))
 		}
 	}
 	return strconv.FormatInt(int64(min(d/time.Hour, most)), 10) + "H"

@@ -300,8 +300,13 @@ func (b *block) take(f *hpack.HeaderField) error {
 // hopByHop are names that are the protocol's, not metadata.
 var hopByHop = map[string]bool{"te": true, "user-agent": true, "connection": true, "keep-alive": true, "transfer-encoding": true, "upgrade": true}
 
+var okStatus = status.New(codes.OK, "")
+
 // final is the status of a block that ends a call. grpc-status decides: details that say otherwise are a server's error.
 func (b *block) final() *status.Status {
+	if b.code == codes.OK && b.message == "" {
+		return okStatus
+	}
 	plain := &spb.Status{Code: int32(b.code), Message: b.message}
 	if b.details == nil {
 		return status.FromProto(plain)
