@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -39,6 +40,14 @@ type stream struct {
 type watched struct {
 	context.Context
 	ended atomic.Bool // the backend's trailers have come
+}
+
+// over is why the context has ended, or is about to: the backend, which was told the same deadline, may be a little faster.
+func (w *watched) over() error {
+	if end, ok := w.Deadline(); ok && w.Err() == nil && !time.Now().Before(end) {
+		return context.DeadlineExceeded
+	}
+	return w.Err()
 }
 
 func (w *watched) Value(key any) any {
@@ -83,7 +92,7 @@ func (s *stream) fault(err error) error {
 		return s.masked(defined(st, err))
 	}
 	cause := fmt.Errorf("backend %s: %w", s.conn.name, err)
-	switch s.ctx.Err() {
+	switch s.ctx.over() {
 	case context.DeadlineExceeded:
 		return rpc.Errorf(codes.DeadlineExceeded, "DEADLINE_EXCEEDED",
 			"%s did not answer in time; allow more time, or ask for less", s.call.Method.Service()).Because(cause)
