@@ -28,14 +28,16 @@ func timeoutOf(h http.Header) (d time.Duration, ok bool, err error) {
 	return d, err == nil, err
 }
 
+var units = [256]time.Duration{
+	'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
+}
+
 func parseTimeout(s string) (time.Duration, error) {
 	if len(s) < 2 || len(s) > 9 {
 		return 0, fmt.Errorf("%q is not 1 to 8 digits and a unit", s)
 	}
-	unit, ok := map[byte]time.Duration{
-		'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
-	}[s[len(s)-1]]
-	if !ok {
+	unit := units[s[len(s)-1]]
+	if unit == 0 {
 		return 0, fmt.Errorf("%q does not end in one of H M S m u n", s)
 	}
 	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
@@ -57,13 +59,17 @@ func writeRefusal(w http.ResponseWriter, httpStatus int, id string, err error) {
 	w.WriteHeader(httpStatus)
 }
 
+// zero is the grpc-status of most calls, which nobody changes in place.
+var zero = []string{"0"}
+
 // writeStatus adds how a call ended to trailers, or, with an empty prefix, to headers. The decision id goes with a
 // failure.
 func writeStatus(h http.Header, prefix, id string, st *status.Status) {
-	h[prefix+"Grpc-Status"] = []string{strconv.Itoa(int(st.Code()))}
 	if st.Code() == 0 {
+		h[prefix+"Grpc-Status"] = zero
 		return
 	}
+	h[prefix+"Grpc-Status"] = []string{strconv.Itoa(int(st.Code()))}
 	h[prefix+http.CanonicalHeaderKey(decisionIDKey)] = []string{id}
 	if m := st.Message(); m != "" {
 		h[prefix+"Grpc-Message"] = []string{encodeMessage(m)}

@@ -1,6 +1,7 @@
 package grpc
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net/http"
@@ -49,6 +50,13 @@ type stream struct {
 	deadline *deadline
 }
 
+// readBytes is how much is read of a request at least, if it is there: each read costs HTTP/2 a message to the goroutine
+// of the connection.
+const readBytes = 512
+
+// plainType is a header's value, which nobody changes in place.
+var plainType = []string{contentType}
+
 // newStream prepares the stream of a call.
 func newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call, bytesMax int, stall time.Duration) *stream {
 	s := &stream{
@@ -58,12 +66,12 @@ func newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call, bytesMax 
 		base:   call.WithContext(r.Context()),
 		stall:  stall,
 		single: !call.Method.ClientStreams,
-		reader: reader{body: r.Body, encoding: r.Header.Get("Grpc-Encoding"), bytesMax: bytesMax},
+		reader: reader{body: bufio.NewReaderSize(r.Body, readBytes), encoding: r.Header.Get("Grpc-Encoding"), bytesMax: bytesMax},
 	}
 	s.flusher = front.Flusher{Mu: &s.sending, Flush: s.flush}
 	h := w.Header()
 	h["Date"], h["Content-Length"] = nil, nil // clients would take them for metadata
-	h.Set("Content-Type", contentType)
+	h["Content-Type"] = plainType
 	if name, _ := subtype(r.Header.Get("Content-Type")); name != "" {
 		h.Set("Content-Type", contentType+"+"+name)
 	}
