@@ -3,6 +3,8 @@ package program_test
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/apipb"
 
@@ -44,4 +46,33 @@ func Example() {
 	// Output:
 	// {"name":"library","version":"v1","sourceContext":{"fileName":"library.proto"},"syntax":"SYNTAX_PROTO3"} <nil>
 	// versoin: google.protobuf.Api has no field "versoin"; did you mean version?
+}
+
+// Replies without what a caller may not see, and without what it did not ask for.
+func ExampleCompiler_Mask() {
+	api := &apipb.Api{Name: "library", Version: "v1", Methods: []*apipb.Method{{Name: "Get", RequestTypeUrl: "x/Request"}}}
+	wire, err := proto.Marshal(api)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	mask, err := program.NewCompiler(nil).Mask(api.ProtoReflect().Descriptor(), program.MaskRule{
+		Mode:    program.MaskKeep,
+		Paths:   []string{"name", "methods"},
+		Replace: []program.Replacement{{Path: "name", Value: []byte("***")}},
+		Hide:    []protoreflect.FullName{"google.protobuf.Method.request_type_url"},
+	}, program.Options{})
+	if err != nil {
+		fmt.Println(err) // whoever wrote the rule reads this
+		return
+	}
+	wire, err = mask.AppendWire(nil, wire)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	left := &apipb.Api{}
+	err = proto.Unmarshal(wire, left)
+	fmt.Println(left.Name, left.Version == "", left.Methods[0].Name, left.Methods[0].RequestTypeUrl == "", err)
+	// Output: *** true Get true <nil>
 }

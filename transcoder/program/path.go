@@ -68,6 +68,7 @@ type pathError struct {
 	name   string                         // the unknown name
 	in     protoreflect.MessageDescriptor // the message that has no such field
 	leaf   protoreflect.FieldDescriptor   // the field that has no fields to name; nil for an unknown name
+	inMap  bool                           // leaf is a map, and the path goes on without saying through what of it
 }
 
 func (e *pathError) Error() string {

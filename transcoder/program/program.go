@@ -1,9 +1,9 @@
-// Package program turns the parts of an HTTP request into the wire bytes of one protobuf message, and the wire bytes of
-// a reply into JSON.
+// Package program turns the parts of an HTTP request into the wire bytes of one protobuf message, the wire bytes of a
+// reply into JSON, and wire bytes into wire bytes with fewer fields.
 //
 // Everything that can be decided when a schema is published is decided then: a Compiler makes one Request per binding
 // (a google.api.http rule: path variables, body, query) and one Response per reply shape, and reports what can never
-// work. At request time a program only runs. Read request.go first, then response.go.
+// work. At request time a program only runs. Read request.go first, then response.go, then wiremask.go.
 //
 // Replies are written from their wire bytes by tables: table.go says what a table knows of a message type, run.go how a
 // machine goes through a message with it. What a reply's JSON is, byte for byte, is what protojson would write without
