@@ -48,6 +48,9 @@ func (d *decoder) bindQuery(r *Request, raw string) (err error) {
 }
 
 func (d *decoder) bindParameter(r *Request, p *pair) error {
+	if r.options.PartialResponses && r.isFieldMask(p.key) {
+		return nil
+	}
 	if names := 1 + bytes.Count(p.key, []byte(".")); names > r.options.QueryDepthMax {
 		return invalid(ReasonInvalidParameter, string(p.key), fmt.Sprintf(
 			"the parameter names a field %d levels deep; at most %d are allowed", names, r.options.QueryDepthMax))

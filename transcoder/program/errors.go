@@ -18,6 +18,7 @@ const (
 	ReasonBodyTooDeep       = "BODY_TOO_DEEP"       // the body nests deeper than Options.DepthMax
 	ReasonUnexpectedBody    = "UNEXPECTED_BODY"     // the binding takes no body
 	ReasonMissingField      = "MISSING_FIELD"       // a required field (proto2) is set by none of path, query and body
+	ReasonInvalidFieldMask  = "INVALID_FIELD_MASK"  // the field mask for the reply names what the reply does not have
 	ReasonBadReply          = "BAD_REPLY"           // the reply's bytes are not a message that JSON can show
 )
 

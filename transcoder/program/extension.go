@@ -27,7 +27,7 @@ func (t *table) extension(n protowire.Number) (*field, error) {
 			return f, nil
 		}
 	}
-	if !t.md.ExtensionRanges().Has(n) {
+	if t.sealed || !t.md.ExtensionRanges().Has(n) {
 		return nil, nil
 	}
 	xt, err := t.compiler.types.FindExtensionByNumber(t.md.FullName(), n)

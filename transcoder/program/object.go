@@ -56,6 +56,12 @@ func (r *run) inOrder(dst []byte, t *table, c content, levels int) ([]byte, erro
 			if f.required {
 				required++
 			}
+			if f.hidden {
+				if i = r.skip(b, value, tag); i < 0 {
+					return dst, t.fault(value)
+				}
+				continue
+			}
 		}
 		if next < len(t.fields) {
 			next++

@@ -37,15 +37,6 @@ func (t *fieldTree) at(n protowire.Number) *fieldTree {
 	return nil
 }
 
-// size is how many fields the tree names on all its levels.
-func (t *fieldTree) size() int {
-	n := len(t.below)
-	for i := range t.below {
-		n += t.below[i].tree.size()
-	}
-	return n
-}
-
 // extensions lists the types of the extensions that the tree leads through.
 func (t *fieldTree) extensions() (types []protoreflect.MessageDescriptor) {
 	for i := range t.below {
@@ -63,11 +54,13 @@ type fieldPath struct {
 	each   bool // the path ends with "*" behind a list or a map: it means the elements or the values
 }
 
-// fieldPath follows a dotted path from md. Names are those of the .proto or of JSON; an extension's is its full name in
+// fieldPath follows a dotted path from md, or if that is not nil from the field last, whose name is not part of it. Names are those of the .proto or of JSON; an extension's is its full name in
 // brackets. "*" stands for every element of a list, where it may be left out, for every value of a map, and at the end of
 // a path for all fields of a message, which is the message. The error is a *pathError.
-func (c *Compiler) fieldPath(md protoreflect.MessageDescriptor, dotted string) (p fieldPath, err error) {
-	var last protoreflect.FieldDescriptor // nil before the first field
+func (c *Compiler) fieldPath(md protoreflect.MessageDescriptor, last protoreflect.FieldDescriptor, dotted string) (p fieldPath, err error) {
+	if last != nil {
+		md = messageIn(last)
+	}
 	rest := dotted
 	for more := true; more; {
 		at := len(dotted) - len(rest)
@@ -89,12 +82,17 @@ func (c *Compiler) fieldPath(md protoreflect.MessageDescriptor, dotted string) (
 		if fd == nil {
 			return p, &pathError{prefix: dotted[:at], name: name, in: md}
 		}
-		p.fields, p.each, last, md = append(p.fields, fd), false, fd, fd.Message()
-		if fd.IsMap() {
-			md = fd.MapValue().Message()
-		}
+		p.fields, p.each, last, md = append(p.fields, fd), false, fd, messageIn(fd)
 	}
 	return p, nil
+}
+
+// messageIn is the type of the messages in a field, also of those in a map, or nil.
+func messageIn(fd protoreflect.FieldDescriptor) protoreflect.MessageDescriptor {
+	if fd.IsMap() {
+		return fd.MapValue().Message()
+	}
+	return fd.Message()
 }
 
 // cutName takes the first name off a dotted path. The dots within brackets belong to the name.
@@ -164,6 +162,10 @@ func nearestName(md protoreflect.MessageDescriptor, name string) string {
 // pathText says what is wrong with a path of a mask, for whoever wrote it.
 func pathText(e *pathError) string {
 	switch {
+	case e.prefix == "" && e.inMap:
+		return "the reply is a map; write *. before what its values have"
+	case e.prefix == "" && e.leaf != nil:
+		return "the reply is " + describe(e.leaf) + ", which has no fields to choose from"
 	case e.inMap:
 		return fmt.Sprintf("%s is a map; write %s.* for what its values have", clip(e.prefix, 128), clip(e.prefix, 128))
 	case e.leaf != nil:

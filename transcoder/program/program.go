@@ -32,6 +32,7 @@ type Compiler struct {
 	decoders  decoders
 	seed      maphash.Seed // of hashes of what clients send
 	scratches sync.Pool    // of *scratch, for the runs of all programs
+	partials  partials
 }
 
 // NewCompiler returns a compiler whose programs look up the types inside google.protobuf.Any and the extensions of
@@ -70,6 +71,8 @@ type Options struct {
 	EnumCaseInsensitive bool
 	// SnakeCaseMasks lets field masks in path and query use the names of the .proto file as well.
 	SnakeCaseMasks bool
+	// PartialResponses takes a field mask for the reply from query or header: see Request.FieldMask and Response.Partial.
+	PartialResponses bool
 	// RepeatedCSV lets a path variable be a repeated scalar, its values separated by commas, as grpc-gateway does.
 	RepeatedCSV bool
 

@@ -35,6 +35,9 @@ func (r *run) scanned(dst []byte, t *table, c content, levels int) ([]byte, erro
 			dst = t.appendDefaults(dst, next, f.index)
 		}
 		next = f.index + 1
+		if f.hidden {
+			continue
+		}
 		if f.required {
 			required++
 		}

@@ -46,6 +46,8 @@ type table struct {
 	// extensible tells that numbers which are no field may be extensions.
 	extensible bool
 	extensions extensions
+	// sealed tells that the table shows part of a message: what it does not have yet it never has.
+	sealed bool
 
 	names func() map[string]*field // made on first use: only readers of JSON need it
 }
@@ -87,6 +89,8 @@ type field struct {
 	place int
 	// marked tells that a singular field needs another look: it is required, in a oneof, or a closed enum.
 	marked bool
+	// hidden members of a oneof are not shown, but count as the oneof's value.
+	hidden bool
 	// narrow varints count only by their lower 32 bits.
 	narrow bool
 
@@ -182,7 +186,7 @@ func (t *table) build() {
 		if t.err = t.fields[i].build(t, fd, i); t.err != nil {
 			return
 		}
-		t.number(&t.fields[i])
+		t.number(&t.fields[i], denseMax)
 		if t.fields[i].required {
 			t.required++
 		}
@@ -199,9 +203,9 @@ func (t *table) build() {
 	}
 }
 
-// number enters a field by its number.
-func (t *table) number(f *field) {
-	if f.number < denseMax {
+// number enters a field by its number, in the array if that is below max.
+func (t *table) number(f *field, max protowire.Number) {
+	if f.number < max {
 		for len(t.dense) <= int(f.number) {
 			t.dense = append(t.dense, nil)
 		}

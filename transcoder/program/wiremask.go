@@ -71,14 +71,14 @@ func (c *Compiler) Mask(md protoreflect.MessageDescriptor, rule MaskRule, o Opti
 	b := maskBuilder{compiler: c, mode: rule.Mode, hide: map[protoreflect.FullName]bool{}, nodes: map[protoreflect.FullName]*maskNode{}}
 	var paths, values fieldTree
 	for _, text := range rule.Paths {
-		p, err := c.fieldPath(md, text)
+		p, err := c.fieldPath(md, nil, text)
 		if err != nil {
 			return nil, fmt.Errorf("path %q: %s", text, pathText(err.(*pathError)))
 		}
 		paths.add(p)
 	}
 	for _, r := range rule.Replace {
-		p, err := c.fieldPath(md, r.Path)
+		p, err := c.fieldPath(md, nil, r.Path)
 		if err != nil {
 			return nil, fmt.Errorf("replaced path %q: %s", r.Path, pathText(err.(*pathError)))
 		}
