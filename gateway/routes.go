@@ -100,6 +100,7 @@ func programOptions(json *policyv1.JsonOptions, limits *configv1.Limits) program
 		EnumCaseInsensitive: json.GetEnumIgnoreCase(),
 		SnakeCaseMasks:      json.GetSnakeCaseMasks(),
 		RepeatedCSV:         json.GetRepeatedPathVariables(),
+		PartialResponses:    json.GetPartialResponses(),
 		DepthMax:            int(limits.GetJsonDepthMax()),
 	}
 	if json.GetUnknown() == policyv1.JsonOptions_IGNORE {

@@ -33,7 +33,7 @@ func FuzzWireToWire(f *testing.F) {
 // TestWireToWireRandom is the fuzz target's check on inputs of its own.
 func TestWireToWireRandom(t *testing.T) {
 	var schemas randomSchemas
-	for seed := range uint64(20000) {
+	for seed := range uint64(6000) {
 		s := schemas.get(t, seed%200)
 		md := s.messages[seed%uint64(len(s.messages))]
 		checkMask(t, s, md, seed, randomWire(s, md, seed))

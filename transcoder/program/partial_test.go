@@ -203,7 +203,7 @@ func FuzzPartial(f *testing.F) {
 // TestPartialRandom is the fuzz target's check on inputs of its own.
 func TestPartialRandom(t *testing.T) {
 	var schemas randomSchemas
-	for seed := range uint64(20000) {
+	for seed := range uint64(6000) {
 		checkPartial(t, schemas.get(t, seed%200), seed, seed, byte(seed))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

@@ -45,8 +45,9 @@ type stream struct {
 	path  []string
 	query string
 
-	early    error // malformed headers, told when the body's turn comes
-	received bool  // belongs to the receiving goroutine, as all above are read-only
+	response *program.Response // that of the route, or what a field mask leaves of it
+	early    error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
+	received bool              // belongs to the receiving goroutine, as all above are read-only
 
 	mu         sync.Mutex
 	header     metadata.MD
@@ -76,6 +77,10 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		f.env.Ignored("header", dropped)
 	}
 	c.Timeout, c.HasTimeout, s.early = timeout(r.Header)
+	s.response = s.route.Response
+	if s.early == nil && s.route.Request.TakesFieldMask() {
+		s.early = s.choose()
+	}
 	s.media, s.base = typeJSON, c.WithContext(r.Context())
 	if s.route.Method.ServerStreams {
 		s.media = typeLines
@@ -105,6 +110,22 @@ func (s *stream) Context() context.Context {
 	})
 	return s.ctx
 }
+
+// choose takes of the reply what the caller's field mask names. It is early, because a backend may answer before the
+// request is read.
+func (s *stream) choose() error {
+	mask, sent, err := s.route.Request.FieldMask(s.query, s.r.Header[headerFieldMask])
+	if err != nil {
+		return err
+	}
+	p, err := s.route.Response.Partial(mask, sent)
+	if err == nil {
+		s.response = p
+	}
+	return err
+}
+
+var headerFieldMask = http.CanonicalHeaderKey(program.HeaderFieldMask)
 
 // RecvMsg binds the request into the *rpc.Frame m on the first call and returns io.EOF on every other.
 func (s *stream) RecvMsg(m any) error {
@@ -210,7 +231,7 @@ func (s *stream) render(frame *rpc.Frame) (err error) {
 	if s.json == nil {
 		s.json = takeBuffer()
 	}
-	s.json.bytes, err = s.route.Response.AppendJSON(s.json.bytes[:0], frame.Bytes())
+	s.json.bytes, err = s.response.AppendJSON(s.json.bytes[:0], frame.Bytes())
 	return err
 }
 
@@ -337,6 +358,9 @@ func (s *stream) writeHead() {
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	s.drop(front.WriteMetadata(h, s.header, ""))
+	if s.route.Request.TakesFieldMask() {
+		h.Add("Vary", program.HeaderFieldMask)
+	}
 	if h["Vary"] != nil {
 		h.Add("Vary", "Accept")
 		return

@@ -502,8 +502,11 @@ type JsonOptions struct {
 	SnakeCaseMasks bool `protobuf:"varint,8,opt,name=snake_case_masks,json=snakeCaseMasks,proto3" json:"snake_case_masks,omitempty"`
 	// Let a path variable be a repeated field, its values separated by commas, as grpc-gateway does.
 	RepeatedPathVariables bool `protobuf:"varint,9,opt,name=repeated_path_variables,json=repeatedPathVariables,proto3" json:"repeated_path_variables,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Let callers of REST choose the fields of replies, with the query parameter $fields (or fields, where the request
+	// message has no field of that name) or the header X-Goog-FieldMask.
+	PartialResponses bool `protobuf:"varint,10,opt,name=partial_responses,json=partialResponses,proto3" json:"partial_responses,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *JsonOptions) Reset() {
@@ -599,6 +602,13 @@ func (x *JsonOptions) GetRepeatedPathVariables() bool {
 	return false
 }
 
+func (x *JsonOptions) GetPartialResponses() bool {
+	if x != nil {
+		return x.PartialResponses
+	}
+	return false
+}
+
 var file_gatehouse_policy_v1_policy_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.ServiceOptions)(nil),
@@ -677,7 +687,7 @@ const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\x03Per\x12\r\n" +
 	"\tPRINCIPAL\x10\x00\x12\v\n" +
 	"\aADDRESS\x10\x01\x12\r\n" +
-	"\tEVERYBODY\x10\x02\"\xad\x03\n" +
+	"\tEVERYBODY\x10\x02\"\xda\x03\n" +
 	"\vJsonOptions\x12\x1f\n" +
 	"\vproto_names\x18\x01 \x01(\bR\n" +
 	"protoNames\x12#\n" +
@@ -689,7 +699,9 @@ const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\rnumeric_bools\x18\x06 \x01(\bR\fnumericBools\x12(\n" +
 	"\x10enum_ignore_case\x18\a \x01(\bR\x0eenumIgnoreCase\x12(\n" +
 	"\x10snake_case_masks\x18\b \x01(\bR\x0esnakeCaseMasks\x126\n" +
-	"\x17repeated_path_variables\x18\t \x01(\bR\x15repeatedPathVariables\"!\n" +
+	"\x17repeated_path_variables\x18\t \x01(\bR\x15repeatedPathVariables\x12+\n" +
+	"\x11partial_responses\x18\n" +
+	" \x01(\bR\x10partialResponses\"!\n" +
 	"\aUnknown\x12\n" +
 	"\n" +
 	"\x06REJECT\x10\x00\x12\n" +
