@@ -240,7 +240,7 @@ func binaryAndHopByHop(t *testing.T, k *kit) {
 
 // 85: a name or value that cannot be metadata is dropped and counted, and the call goes on.
 func metadataCharset(t *testing.T, k *kit) {
-	before := ignoredHeaders(t, k)
+	before := ignored(t, k, "header")
 	r := k.send(t, request("GET", "/one/x", "X-Good: ~ok", "X_Under: 1", "X.Dot: 1", "X-Tab: a\tb", "X-Latin: caf\xe9", "X!Mark: 1"))
 	calls := k.backend.Take()
 	if r.StatusCode != 200 || len(calls) != 1 {
@@ -254,7 +254,7 @@ func metadataCharset(t *testing.T, k *kit) {
 			t.Errorf("the backend got %s: %q", key, got)
 		}
 	}
-	if n := ignoredHeaders(t, k) - before; n != 5 {
+	if n := ignored(t, k, "header") - before; n != 5 {
 		t.Errorf("%d headers were counted, want 5", n)
 	}
 }
@@ -395,12 +395,12 @@ func zipped(t *testing.T, text string) string {
 	return b.String()
 }
 
-// ignoredHeaders reads the counter from the metrics.
-func ignoredHeaders(t *testing.T, k *kit) (n int) {
+// ignored reads from the metrics how many things of a kind were left out.
+func ignored(t *testing.T, k *kit, kind string) (n int) {
 	t.Helper()
 	r := testkit.Raw(t, k.gateways[""].Admin, "GET", "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 	for line := range strings.Lines(r.Text) {
-		if count, ok := strings.CutPrefix(line, `gatehouse_ignored_total{kind="header"} `); ok {
+		if count, ok := strings.CutPrefix(line, fmt.Sprintf("gatehouse_ignored_total{kind=%q} ", kind)); ok {
 			if _, err := fmt.Sscan(count, &n); err != nil {
 				t.Fatal(err)
 			}

@@ -31,6 +31,7 @@ func TestREST(t *testing.T) {
 		"ClientThatLeavesEndsTheCall":        clientLeaves,
 		"BodyIsAskedForAfterAdmission":       expectContinue,
 		"SameOverHTTP2":                      overHTTP2,
+		"UnknownNamesAreCounted":             unknownNames,
 	} {
 		t.Run(name, func(t *testing.T) {
 			k.backend.Take() // what tests before this one left
@@ -212,5 +213,21 @@ func overHTTP2(t *testing.T, k *kit) {
 	}
 	if calls := k.backend.Take(); len(calls) != 1 || !strings.Contains(fmt.Sprint(calls[0].Requests[0]), "a/b") {
 		t.Errorf("the backend got %d calls", len(calls))
+	}
+}
+
+// unknownNames: a lenient service gets what it knows, and the metrics say how much it did not get. What a strict one
+// refuses is no number there.
+func unknownNames(t *testing.T, k *kit) {
+	before := ignored(t, k, "field")
+	c := withBody("POST", "/lenient/whole/a?x=1&y=2", `{"i":7,"nope":{"a":[1]},"neither":null}`)
+	c.method, c.request = "LenientWhole", `{"s":"a","i":7}`
+	k.accept(t, c)
+	if n := ignored(t, k, "field") - before; n != 4 {
+		t.Errorf("%d names were counted, want 2 parameters and 2 fields", n)
+	}
+	k.refuse(t, request("GET", "/query?x=1").refusedWith(400, "UNKNOWN_PARAMETER"))
+	if n := ignored(t, k, "field") - before; n != 4 {
+		t.Errorf("%d names were counted after a refusal", n)
 	}
 }

@@ -154,7 +154,7 @@ type JsonOptions_Unknown int32
 const (
 	// Refuse the request with 400 (INVALID_ARGUMENT).
 	JsonOptions_REJECT JsonOptions_Unknown = 0
-	// Leave them out, and count them in gatehouse_ignored_fields_total.
+	// Leave them out, and count them in gatehouse_ignored_total{kind="field"}.
 	JsonOptions_IGNORE JsonOptions_Unknown = 1
 )
 
