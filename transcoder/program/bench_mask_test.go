@@ -57,3 +57,27 @@ func BenchmarkWireToWire(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPartial writes two of the fields of a book as JSON, of those that BenchmarkWireToJSON writes, and looks the
+// mask's program up each time.
+func BenchmarkPartial(b *testing.B) {
+	masks := map[string]string{"small": "name,title", "large": "books.name,books.title"}
+	for _, p := range payloads()[:2] {
+		wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		whole, err := NewCompiler(nil).Response(p.m.ProtoReflect().Descriptor(), "", Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		run := func(dst []byte) ([]byte, error) {
+			response, err := whole.Partial(masks[p.name], "$fields")
+			if err != nil {
+				return dst, err
+			}
+			return response.AppendJSON(dst, wire)
+		}
+		b.Run(p.name, func(b *testing.B) { timed(b, codec{p.name, run}, len(wire), func([]byte) {}) })
+	}
+}
