@@ -106,7 +106,7 @@ func (s *Set) List(methods []*rpc.Method, extensions protoregistry.ExtensionType
 		// From here on messages are read. Validation comes before authorization on fields, so a rule on fields never
 		// judges a message that is not well formed.
 		rules,
-		authz.Fields{Open: s.dev},
+		authz.NewFields(s.dev),
 	), nil
 }
 

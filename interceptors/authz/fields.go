@@ -3,11 +3,13 @@ package authz
 import (
 	"fmt"
 	"strconv"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 	policyv1 "github.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
@@ -23,14 +25,23 @@ const keyRunesMax = 64
 type Fields struct {
 	// Open lets every caller set every field: then there is nothing to check.
 	Open bool
+
+	types *graph // nil makes one for each method
 }
+
+// NewFields returns the interceptor of one schema, whose types are looked at once for all of its methods.
+func NewFields(open bool) Fields { return Fields{Open: open, types: newGraph()} }
 
 // Check returns nothing for a method whose request type, through all its fields, names no scopes.
 func (f Fields) Check(m *rpc.Method) rpc.Check {
 	if f.Open {
 		return rpc.Check{}
 	}
-	guarded := newGraph(m.Input.Descriptor).guarded(m.Input.Descriptor)
+	types := f.types
+	if types == nil {
+		types = newGraph()
+	}
+	guarded := types.guarded(m.Input.Descriptor)
 	if guarded == nil {
 		return rpc.Check{}
 	}
@@ -120,94 +131,53 @@ func refuse(c *rpc.Call, path, scope string) error {
 		Meta("method", c.Method.Name()).Meta("field", path).Meta("scope", scope)
 }
 
-// graph is the message types that a type reaches through its fields.
+// graph is what is to be judged in the message types of one schema, each type once.
 type graph struct {
-	nodes map[protoreflect.FullName]*message
-	// marked are the types that hold or reach a field with scopes.
-	marked map[protoreflect.FullName]bool
+	scoped *reach.Types // that have fields with scopes, or can hold a message that has
+	mu     sync.Mutex
+	nodes  map[protoreflect.FullName]*message
 }
 
-// newGraph walks all types reachable from md, each once, so recursive types end and the schema is the bound.
-func newGraph(md protoreflect.MessageDescriptor) *graph {
-	g := &graph{nodes: map[protoreflect.FullName]*message{}, marked: map[protoreflect.FullName]bool{}}
-	parents := map[protoreflect.FullName][]protoreflect.FullName{}
-	queue := []protoreflect.MessageDescriptor{md}
-	g.nodes[md.FullName()] = &message{}
-	for len(queue) > 0 {
-		md, queue = queue[0], queue[1:]
-		fields := md.Fields()
-		for i := range fields.Len() {
-			fd := fields.Get(i)
-			if scopes := scopesOf(fd); len(scopes) > 0 {
-				node := g.nodes[md.FullName()]
-				node.scoped = append(node.scoped, scoped{fd, scopes})
-			}
-			next := target(fd)
-			if next == nil {
-				continue
-			}
-			parents[next.FullName()] = append(parents[next.FullName()], md.FullName())
-			if g.nodes[next.FullName()] == nil {
-				g.nodes[next.FullName()] = &message{}
-				queue = append(queue, next)
-			}
-		}
-	}
-	g.mark(parents)
-	return g
-}
-
-// mark spreads from the types with scoped fields to all that reach them.
-func (g *graph) mark(parents map[protoreflect.FullName][]protoreflect.FullName) {
-	var queue []protoreflect.FullName
-	for name, node := range g.nodes {
-		if len(node.scoped) > 0 {
-			queue = append(queue, name)
-		}
-	}
-	for len(queue) > 0 {
-		name := queue[0]
-		queue = queue[1:]
-		if !g.marked[name] {
-			g.marked[name] = true
-			queue = append(queue, parents[name]...)
-		}
-	}
+func newGraph() *graph {
+	return &graph{scoped: reach.Of(hasScopes), nodes: map[protoreflect.FullName]*message{}}
 }
 
 // guarded returns what is to be judged in messages of type md, nil if nothing; edges that lead nowhere are left out.
 func (g *graph) guarded(md protoreflect.MessageDescriptor) *message {
-	if !g.marked[md.FullName()] {
+	if !g.scoped.Has(md) {
 		return nil
 	}
-	done := map[protoreflect.FullName]bool{md.FullName(): true}
-	queue := []protoreflect.MessageDescriptor{md}
-	for len(queue) > 0 {
-		current := queue[0]
-		queue = queue[1:]
-		node := g.nodes[current.FullName()]
-		fields := current.Fields()
-		for i := range fields.Len() {
-			next := target(fields.Get(i))
-			if next == nil || !g.marked[next.FullName()] {
-				continue
-			}
-			node.deeper = append(node.deeper, deeper{fields.Get(i), g.nodes[next.FullName()]})
-			if !done[next.FullName()] {
-				done[next.FullName()] = true
-				queue = append(queue, next)
-			}
-		}
-	}
-	return g.nodes[md.FullName()]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.node(md)
 }
 
-// target returns the message type that a field leads to, nil for scalars.
-func target(fd protoreflect.FieldDescriptor) protoreflect.MessageDescriptor {
-	if fd.IsMap() {
-		fd = fd.MapValue()
+// node makes the node of a type that is in scoped. It is there before those that it leads to, so recursive types end.
+func (g *graph) node(md protoreflect.MessageDescriptor) *message {
+	if n := g.nodes[md.FullName()]; n != nil {
+		return n
 	}
-	return fd.Message()
+	n := &message{}
+	g.nodes[md.FullName()] = n
+	for i := range md.Fields().Len() {
+		fd := md.Fields().Get(i)
+		if scopes := scopesOf(fd); len(scopes) > 0 {
+			n.scoped = append(n.scoped, scoped{fd, scopes})
+		}
+		if next := reach.Message(fd); next != nil && g.scoped.Has(next) {
+			n.deeper = append(n.deeper, deeper{fd, g.node(next)})
+		}
+	}
+	return n
+}
+
+func hasScopes(md protoreflect.MessageDescriptor) bool {
+	for i := range md.Fields().Len() {
+		if len(scopesOf(md.Fields().Get(i))) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // scopesOf returns the scopes that a field's option names.

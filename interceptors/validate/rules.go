@@ -5,17 +5,9 @@ import (
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/protobuf/reflect/protoreflect"
-)
 
-// hasRules reports whether a message type, or any that it reaches through its fields, has rules.
-func hasRules(md protoreflect.MessageDescriptor) (bool, error) {
-	for _, md := range reachable([]protoreflect.MessageDescriptor{md}) {
-		if has, err := ownRules(md); has || err != nil {
-			return has, err
-		}
-	}
-	return false, nil
-}
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
+)
 
 // reachable returns the given message types and all that they reach through their fields, each once, so recursive
 // types end and the schema is the bound.
@@ -34,11 +26,7 @@ func reachable(from []protoreflect.MessageDescriptor) []protoreflect.MessageDesc
 	for i := 0; i < len(found); i++ {
 		fields := found[i].Fields()
 		for j := range fields.Len() {
-			fd := fields.Get(j)
-			if fd.IsMap() {
-				fd = fd.MapValue()
-			}
-			add(fd.Message())
+			add(reach.Message(fields.Get(j)))
 		}
 	}
 	return found

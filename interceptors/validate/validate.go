@@ -4,6 +4,7 @@
 package validate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
@@ -35,14 +37,20 @@ type Validate struct {
 func New(methods []*rpc.Method, extensions protoregistry.ExtensionTypeResolver) (*Validate, error) {
 	v := &Validate{ruled: map[protoreflect.FullName]bool{}}
 	var inputs []protoreflect.MessageDescriptor
+	var failed error
+	types := reach.Of(func(md protoreflect.MessageDescriptor) bool {
+		has, err := ownRules(md)
+		failed = cmp.Or(failed, err)
+		return has
+	})
 	for _, m := range methods {
 		in := m.Input.Descriptor
 		if _, seen := v.ruled[in.FullName()]; seen {
 			continue
 		}
-		has, err := hasRules(in)
-		if err != nil {
-			return nil, fmt.Errorf("method %s: %w", m.Name(), err)
+		has := types.Has(in)
+		if failed != nil {
+			return nil, fmt.Errorf("method %s: %w", m.Name(), failed)
 		}
 		v.ruled[in.FullName()] = has
 		if has {
@@ -52,10 +60,10 @@ func New(methods []*rpc.Method, extensions protoregistry.ExtensionTypeResolver) 
 	if len(inputs) == 0 {
 		return v, nil // building an empty validator costs milliseconds
 	}
-	types := reachable(inputs)
+	judged := reachable(inputs)
 	// Everything is built now, and nothing while calls run.
 	options := []protovalidate.ValidatorOption{
-		protovalidate.WithMessageDescriptors(types...), protovalidate.WithDisableLazy(),
+		protovalidate.WithMessageDescriptors(judged...), protovalidate.WithDisableLazy(),
 	}
 	if extensions != nil {
 		options = append(options, protovalidate.WithExtensionTypeResolver(extensions))
@@ -64,7 +72,7 @@ func New(methods []*rpc.Method, extensions protoregistry.ExtensionTypeResolver) 
 	if v.validator, err = protovalidate.New(options...); err != nil {
 		return nil, fmt.Errorf("validation rules: %w", err)
 	}
-	if err := probe(v.validator, types); err != nil {
+	if err := probe(v.validator, judged); err != nil {
 		return nil, err
 	}
 	return v, nil

@@ -3,6 +3,8 @@ package program
 import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 )
 
 // maskNode is what a mask does to one message: to the fields that it lists, and to all others. It is nil where nothing is
@@ -78,48 +80,22 @@ type maskBuilder struct {
 	compiler *Compiler
 	mode     MaskMode
 	hide     map[protoreflect.FullName]bool
-	hiding   map[protoreflect.FullName]bool      // the types that have a hidden field, or can hold a message that has
+	hiding   *reach.Types                        // that have a hidden field, or can hold a message that has
 	nodes    map[protoreflect.FullName]*maskNode // of types that nothing but hide concerns
 	splits   bool
 }
 
-// findHiding fills in hiding for all types that the messages of list can hold.
-func (b *maskBuilder) findHiding(list []protoreflect.MessageDescriptor) {
-	b.hiding = map[protoreflect.FullName]bool{}
-	if len(b.hide) == 0 {
-		return
+// hides tells whether a field of md itself is hidden.
+func (b *maskBuilder) hides(md protoreflect.MessageDescriptor) bool {
+	if formOf(md) != formObject {
+		return false
 	}
-	holders := map[protoreflect.FullName][]protoreflect.FullName{}
-	for _, md := range list {
-		holders[md.FullName()] = nil
-	}
-	var found []protoreflect.FullName
-	for ; len(list) > 0; list = list[1:] {
-		name := list[0].FullName()
-		if len(b.hiddenExtensions(list[0])) > 0 {
-			found = append(found, name)
-		}
-		for i := range list[0].Fields().Len() {
-			fd := list[0].Fields().Get(i)
-			if b.hide[fd.FullName()] {
-				found = append(found, name)
-			}
-			inner := fd.Message()
-			if inner == nil || formOf(inner) != formObject {
-				continue
-			}
-			if _, met := holders[inner.FullName()]; !met {
-				list = append(list, inner)
-			}
-			holders[inner.FullName()] = append(holders[inner.FullName()], name)
+	for i := range md.Fields().Len() {
+		if b.hide[md.Fields().Get(i).FullName()] {
+			return true
 		}
 	}
-	for ; len(found) > 0; found = found[1:] {
-		if !b.hiding[found[0]] {
-			b.hiding[found[0]] = true
-			found = append(found, holders[found[0]]...)
-		}
-	}
+	return len(b.hiddenExtensions(md)) > 0
 }
 
 // hiddenExtensions lists the extensions of md that are hidden.
@@ -139,7 +115,7 @@ func (b *maskBuilder) hiddenExtensions(md protoreflect.MessageDescriptor) (hidde
 // that drops leaves out, or nothing. The node is nil if the message stays as it is.
 func (b *maskBuilder) node(md protoreflect.MessageDescriptor, all bool, paths, values *fieldTree) *maskNode {
 	plain := all && (paths == nil || len(paths.below) == 0) && (values == nil || len(values.below) == 0)
-	if plain && !b.hiding[md.FullName()] {
+	if plain && (len(b.hide) == 0 || !b.hiding.Has(md)) {
 		return nil
 	}
 	if n := b.nodes[md.FullName()]; plain && n != nil {

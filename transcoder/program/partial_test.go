@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
@@ -267,7 +268,7 @@ func choose(md protoreflect.MessageDescriptor, paths []refPath, whole any, o Opt
 		}
 		rest, ends := below(paths, fd)
 		if ends == nil {
-			inner := messageIn(fd)
+			inner := reach.Message(fd)
 			switch of := v.(type) {
 			case []any:
 				list := []any{}

@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 )
 
 // fieldTree is a set of field paths of one message type, as a tree. A path may lead through lists and maps: what is
@@ -37,17 +39,6 @@ func (t *fieldTree) at(n protowire.Number) *fieldTree {
 	return nil
 }
 
-// extensions lists the types of the extensions that the tree leads through.
-func (t *fieldTree) extensions() (types []protoreflect.MessageDescriptor) {
-	for i := range t.below {
-		if fd := t.below[i].fd; fd.IsExtension() && fd.Message() != nil {
-			types = append(types, fd.Message())
-		}
-		types = append(types, t.below[i].tree.extensions()...)
-	}
-	return types
-}
-
 // fieldPath is one way to a field, or to what is inside it.
 type fieldPath struct {
 	fields []protoreflect.FieldDescriptor
@@ -59,7 +50,7 @@ type fieldPath struct {
 // a path for all fields of a message, which is the message. The error is a *pathError.
 func (c *Compiler) fieldPath(md protoreflect.MessageDescriptor, last protoreflect.FieldDescriptor, dotted string) (p fieldPath, err error) {
 	if last != nil {
-		md = messageIn(last)
+		md = reach.Message(last)
 	}
 	rest := dotted
 	for more := true; more; {
@@ -82,17 +73,9 @@ func (c *Compiler) fieldPath(md protoreflect.MessageDescriptor, last protoreflec
 		if fd == nil {
 			return p, &pathError{prefix: dotted[:at], name: name, in: md}
 		}
-		p.fields, p.each, last, md = append(p.fields, fd), false, fd, messageIn(fd)
+		p.fields, p.each, last, md = append(p.fields, fd), false, fd, reach.Message(fd)
 	}
 	return p, nil
-}
-
-// messageIn is the type of the messages in a field, also of those in a map, or nil.
-func messageIn(fd protoreflect.FieldDescriptor) protoreflect.MessageDescriptor {
-	if fd.IsMap() {
-		return fd.MapValue().Message()
-	}
-	return fd.Message()
 }
 
 // cutName takes the first name off a dotted path. The dots within brackets belong to the name.

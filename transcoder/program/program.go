@@ -22,6 +22,8 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 )
 
 // Compiler makes programs. It is safe for concurrent use, and so is every program it makes. It keeps what it has
@@ -33,6 +35,7 @@ type Compiler struct {
 	seed      maphash.Seed // of hashes of what clients send
 	scratches sync.Pool    // of *scratch, for the runs of all programs
 	partials  partials
+	secrets   *reach.Types // that have fields whose values are not repeated
 }
 
 // NewCompiler returns a compiler whose programs look up the types inside google.protobuf.Any and the extensions of
@@ -42,7 +45,7 @@ func NewCompiler(types Resolver) *Compiler {
 	if types == nil {
 		types = protoregistry.GlobalTypes
 	}
-	return &Compiler{types: types, seed: maphash.MakeSeed()}
+	return &Compiler{types: types, seed: maphash.MakeSeed(), secrets: reach.Of(hasSecret)}
 }
 
 // Message makes the program for a whole message as JSON, with no path variables and no query: what

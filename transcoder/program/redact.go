@@ -11,19 +11,11 @@ func isSecret(fd protoreflect.FieldDescriptor) bool {
 	return options.GetDebugRedact()
 }
 
-// hasSecrets reports whether a message, or one that it can hold, has such a field.
-func hasSecrets(md protoreflect.MessageDescriptor) bool {
-	seen := map[protoreflect.FullName]bool{md.FullName(): true}
-	for list := []protoreflect.MessageDescriptor{md}; len(list) > 0; list = list[1:] {
-		for i := range list[0].Fields().Len() {
-			fd := list[0].Fields().Get(i)
-			if isSecret(fd) {
-				return true
-			}
-			if inner := fd.Message(); inner != nil && !seen[inner.FullName()] {
-				seen[inner.FullName()] = true
-				list = append(list, inner)
-			}
+// hasSecret reports whether a message type has such a field itself.
+func hasSecret(md protoreflect.MessageDescriptor) bool {
+	for i := range md.Fields().Len() {
+		if isSecret(md.Fields().Get(i)) {
+			return true
 		}
 	}
 	return false

@@ -49,7 +49,7 @@ type Input struct {
 // Request makes the program of one binding of a method whose input is md. The error says, for whoever publishes the
 // schema, why the binding can never work.
 func (c *Compiler) Request(md protoreflect.MessageDescriptor, rule RequestRule, o Options) (*Request, error) {
-	r := &Request{options: o.withDefaults(), table: c.table(md, 0), nodes: make([]node, 1), secret: hasSecrets(md)}
+	r := &Request{options: o.withDefaults(), table: c.table(md, 0), nodes: make([]node, 1), secret: c.secrets.Has(md)}
 	if err := r.table.ready(); err != nil {
 		return nil, err
 	}

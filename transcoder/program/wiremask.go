@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/reach"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
@@ -95,7 +96,7 @@ func (c *Compiler) Mask(md protoreflect.MessageDescriptor, rule MaskRule, o Opti
 	for _, name := range rule.Hide {
 		b.hide[name] = true
 	}
-	b.findHiding(append(append(paths.extensions(), values.extensions()...), md))
+	b.hiding = reach.Of(b.hides)
 	m := &Mask{md: md, types: c.types, levels: o.withDefaults().replyDepthMax()}
 	switch {
 	case rule.Mode == MaskKeep && !paths.whole:
