@@ -19,7 +19,7 @@ import (
 )
 
 // newGateway makes a gateway that serves a schema and does not run.
-func newGateway(t *testing.T, files *compile.Files, cfg *configv1.Config) *Gateway {
+func newGateway(t testing.TB, files *compile.Files, cfg *configv1.Config) *Gateway {
 	t.Helper()
 	cfg.Source = &configv1.Source{From: &configv1.Source_Descriptors{Descriptors: testkit.Descriptors(t, files)}}
 	g, err := New(t.Context(), config.WithDefaults(cfg), slog.New(slog.DiscardHandler), nil)

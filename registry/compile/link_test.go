@@ -175,7 +175,7 @@ func TestLink_RefusesTooMuch(t *testing.T) {
 		many.File = append(many.File, &descriptorpb.FileDescriptorProto{Name: proto.String(fmt.Sprint(i))})
 	}
 	crowd := &descriptorpb.FileDescriptorProto{Name: proto.String("a.proto")}
-	for range 100_001 {
+	for range 200_001 {
 		crowd.EnumType = append(crowd.EnumType, &descriptorpb.EnumDescriptorProto{})
 	}
 	deep := new(descriptorpb.DescriptorProto)
@@ -188,7 +188,7 @@ func TestLink_RefusesTooMuch(t *testing.T) {
 		want string
 	}{
 		{"Files", many, "10001 files are more than the 10000"},
-		{"Elements", &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{crowd}}, "more than 100000 messages"},
+		{"Elements", &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{crowd}}, "more than 200000 messages"},
 		{"Depth", &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
 			{Name: proto.String("a.proto"), MessageType: []*descriptorpb.DescriptorProto{deep}}}}, "recursion depth"},
 	} {
