@@ -99,7 +99,7 @@ func BenchmarkLargeSchema(b *testing.B) {
 		}
 		start = start.end(b, "snapshot")
 		programs := everyProgram(b, files)
-		start = start.end(b, "all-programs")
+		start.end(b, "all-programs")
 		var text []byte
 		for _, p := range programs {
 			if text, err = p.AppendJSON(text[:0], nil); err != nil {

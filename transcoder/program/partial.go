@@ -34,10 +34,11 @@ func (r *Response) Partial(mask, sent string) (*Response, error) {
 	return p, nil
 }
 
-// Bounds of what clients make a gateway keep: some 30 MB, if they try hard.
+// Bounds of what clients make a gateway keep: some 40 MB if they try hard (a mask through 255 levels takes 172 KB), and
+// 2 KB for a mask such as people send.
 const (
 	maskBytesMax  = 1024
-	maskFieldsMax = 512 // in all tables of a mask
+	maskFieldsMax = 256 // in all tables of a mask
 	partialsMax   = 256
 )
 
