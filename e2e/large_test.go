@@ -100,8 +100,14 @@ func (b *bulk) sized(n int64) *rpc.Frame {
 	return rpc.FrameOf(b.size, protowire.AppendVarint([]byte{1 << 3}, uint64(n)))
 }
 
+// sender and receiver are either side of a stream.
+type (
+	sender   interface{ SendMsg(m any) error }
+	receiver interface{ RecvMsg(m any) error }
+)
+
 // pump sends blocks of altogether size bytes.
-func (b *bulk) pump(s grpc.Stream, size int64) error {
+func (b *bulk) pump(s sender, size int64) error {
 	block := blockOf(64 << 10)
 	for b.moved.Load() < size {
 		if err := s.SendMsg(rpc.FrameOf(b.block, block)); err != nil {
@@ -113,7 +119,7 @@ func (b *bulk) pump(s grpc.Stream, size int64) error {
 }
 
 // drain receives blocks to the end, and returns how many bytes they had.
-func (b *bulk) drain(s grpc.Stream) (n int64, err error) {
+func (b *bulk) drain(s receiver) (n int64, err error) {
 	for {
 		f := rpc.NewFrame(b.block)
 		if err := s.RecvMsg(f); err != nil {
@@ -139,7 +145,7 @@ func TestStreamsTakeNoMemory(t *testing.T) {
 	const warm, grownMax = 32 << 20, 16 << 20
 	size := int64(256 << 20)
 	if testkit.Race() {
-		size = 48 << 20 // several times slower, and its memory says little
+		size = warm // several times slower, and its memory says little
 	}
 	public := func(g *testkit.Gateway) string { return g.Public }
 	internal := func(g *testkit.Gateway) string { return g.GRPC }
