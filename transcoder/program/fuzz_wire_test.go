@@ -66,6 +66,7 @@ func checkReply(t *testing.T, s *randomSchema, md protoreflect.MessageDescriptor
 		t.Fatal(err)
 	}
 	got, gotErr := response.AppendJSON(nil, wire)
+	checkParts(t, response, wire, got, gotErr)
 	want, wantErr := newReference(s.types, md, field, o).survive(withoutUnknownEnums(s.types, md, wire))
 	switch {
 	case errors.Is(wantErr, errPanic):

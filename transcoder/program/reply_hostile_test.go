@@ -67,6 +67,7 @@ func TestReplyHostile(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := response.AppendJSON(nil, row.wire)
+			checkParts(t, response, row.wire, got, err)
 			if len(got) != row.size {
 				t.Errorf("%d bytes of JSON, want %d: %.100s … (%v)", len(got), row.size, got, errors.Unwrap(err))
 			}

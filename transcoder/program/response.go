@@ -2,6 +2,8 @@ package program
 
 import (
 	"fmt"
+	"io"
+	"math"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -57,6 +59,38 @@ func (c *Compiler) Response(md protoreflect.MessageDescriptor, responseBody stri
 func (r *Response) AppendJSON(dst, wire []byte) ([]byte, error) {
 	out, err := r.table.compiler.appendJSON(dst, wire, r)
 	if err != nil {
+		return dst, r.badReply(err)
+	}
+	return out, nil
+}
+
+// WriteJSON is AppendJSON for messages of any size: as soon as there is more than 1 MiB of text, it hands parts of it to w
+// while it goes on, so that a large message takes little more memory than its wire. It returns the rest, all of a
+// smaller text, in the memory of dst, which it uses again whenever w has returned. Up to 64 KiB of wire it is AppendJSON,
+// which is faster there. Read passage.go for how.
+//
+// An error of w ends it and is returned as it is. When anything else fails, w may have been written to.
+func (r *Response) WriteJSON(w io.Writer, dst, wire []byte) ([]byte, error) {
+	if len(wire) <= chunkBytes {
+		return r.AppendJSON(dst, wire)
+	}
+	return r.write(w, heldBytes, chunkBytes, dst, wire)
+}
+
+func (r *Response) write(w io.Writer, held, chunk int, dst, wire []byte) ([]byte, error) {
+	if uint64(len(wire)) > math.MaxUint32 {
+		return dst, r.badReply(errTooLong)
+	}
+	p := passage{
+		run: run{compiler: r.table.compiler, style: r.table.style, wire: wire, again: 2 * len(wire)},
+		w:   w, held: held, chunk: chunk,
+	}
+	out, err := p.reply(dst, r)
+	p.free()
+	switch {
+	case p.failed != nil:
+		return dst, p.failed
+	case err != nil:
 		return dst, r.badReply(err)
 	}
 	return out, nil

@@ -40,16 +40,17 @@ type content struct {
 }
 
 var (
-	errOrder = errors.New("fields are not in the order of their declaration")
-	errAgain = errors.New("too much to write anew")
-	errDepth = errors.New("messages nest too deep")
-	errUnset = errors.New("required field is not set")
+	errTooLong = errors.New("more than 4 GiB")
+	errOrder   = errors.New("fields are not in the order of their declaration")
+	errAgain   = errors.New("too much to write anew")
+	errDepth   = errors.New("messages nest too deep")
+	errUnset   = errors.New("required field is not set")
 )
 
 // appendJSON appends the JSON of one reply to dst. On error what it returns is of no use.
 func (c *Compiler) appendJSON(dst, wire []byte, p *Response) ([]byte, error) {
 	if uint64(len(wire)) > math.MaxUint32 {
-		return dst, errors.New("more than 4 GiB")
+		return dst, errTooLong
 	}
 	r := run{compiler: c, style: p.table.style, wire: wire, again: 2 * len(wire)}
 	out, err := r.reply(dst, p)

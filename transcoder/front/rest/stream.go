@@ -28,10 +28,10 @@ import (
 // the end. One goroutine may receive while another sends.
 //
 // The response's head waits for the first message, or for the end, so that a failure before it has its true HTTP
-// status; SendHeader only closes the header metadata. A unary reply waits for the end too. A failure after the first
-// message of many is told in a last line, {"error":{…}}, and the body ends as it should: cutting the connection off
-// instead could lose that line on its way. Clients that want to be certain which it is send TE: trailers: the trailer
-// Gatehouse-Decision-Id is there only after a failure.
+// status; SendHeader only closes the header metadata. A unary reply waits for the end too, unless it is large (parts.go).
+// A failure after the first message of many is told in a last line, {"error":{…}}, and the body ends as it should:
+// cutting the connection off instead could lose that line on its way. Clients that want to be certain which it is send
+// TE: trailers: the trailer Gatehouse-Decision-Id is there only after a failure.
 type stream struct {
 	env   *front.Env
 	w     http.ResponseWriter
@@ -56,7 +56,9 @@ type stream struct {
 	headDone   bool    // the response's head was written
 	ended      bool    // the response belongs to net/http again
 	media      string  // of the response
-	json       *buffer // a unary reply, or the room for a line; nil until there is one
+	json       *buffer // a unary reply, or the room for a line, without what has left; nil until there is one
+	torn       bool    // parts of a message have left, and the rest has not
+	counted    int     // bytes of those parts that HEAD only counts
 	replied    bool
 	flusher    front.Flusher
 }
@@ -186,8 +188,8 @@ func (s *stream) negotiate() error {
 	return nil
 }
 
-// SendMsg writes the *rpc.Frame m, which it borrows, as JSON: at once if the method streams replies, at the end of the
-// call if not.
+// SendMsg writes the *rpc.Frame m, which it borrows, as JSON: at once if the method streams replies or the message is
+// large, at the end of the call if not.
 func (s *stream) SendMsg(m any) error {
 	frame, ok := m.(*rpc.Frame)
 	if !ok {
@@ -210,7 +212,11 @@ func (s *stream) SendMsg(m any) error {
 	if s.r.Method == http.MethodHead {
 		return rpc.Errorf(codes.Canceled, "HEAD_COMPLETE", "HEAD asks for no messages")
 	}
-	return s.writeLine()
+	if err := s.writeLine(); err != nil {
+		return err
+	}
+	s.torn = false
+	return nil
 }
 
 // keep holds the only reply until the status is known.
@@ -223,15 +229,6 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 	if err = s.render(frame); err == nil && s.media == typeLines {
 		s.json.bytes = append(s.json.bytes, '\n')
 	}
-	return err
-}
-
-// render makes s.json the JSON of a reply.
-func (s *stream) render(frame *rpc.Frame) (err error) {
-	if s.json == nil {
-		s.json = takeBuffer()
-	}
-	s.json.bytes, err = s.response.AppendJSON(s.json.bytes[:0], frame.Bytes())
 	return err
 }
 
@@ -305,6 +302,10 @@ func (s *stream) finish(err error) {
 		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
 	}
 	switch {
+	case err != nil && s.torn:
+		// The client must not take what it has for a whole message. The last chunk does not come (HTTP/1.1), or the
+		// stream is reset (HTTP/2).
+		panic(http.ErrAbortHandler)
 	case err != nil && !s.headDone:
 		s.writeMetadata()
 		s.writeTrailers()
@@ -327,12 +328,12 @@ func (s *stream) finish(err error) {
 // returns.
 const countedBytesMax = 2000
 
-// writeReply writes the response of a unary call. Its length is told even to HEAD.
+// writeReply writes the response of a unary call, or what is left of it. Its length is told even to HEAD.
 func (s *stream) writeReply() {
 	s.writeTrailers()
 	head := s.r.Method == http.MethodHead
-	if (head || len(s.json.bytes) > countedBytesMax) && !announcesTrailers(s.w.Header()) {
-		s.w.Header().Set("Content-Length", strconv.Itoa(len(s.json.bytes)))
+	if (head || len(s.json.bytes) > countedBytesMax) && !s.headDone && !announcesTrailers(s.w.Header()) {
+		s.w.Header().Set("Content-Length", strconv.Itoa(s.counted+len(s.json.bytes)))
 	}
 	s.writeHead()
 	if !head {
