@@ -22,7 +22,7 @@ bench: bench-deps bench-programs
 bench-programs:
 	@mkdir -p $(BENCH)
 	$(GO) build -buildvcs=auto -o $(BENCH)/gatehouse ./cmd/gatehouse
-	$(GO) test -c -o $(BENCH)/program.test ./transcoder/program
+	GOEXPERIMENT=jsonv2 $(GO) test -c -o $(BENCH)/program.test ./transcoder/program # with a tokenizer to compare with
 	$(GO) test -c -o $(BENCH)/route.test ./transcoder/route
 	cd bench && $(GO) build -o $(CURDIR)/$(BENCH)/ ./...
 
