@@ -48,4 +48,4 @@ A flag wins over its environment variable (GATEHOUSE_LISTEN for --listen, and so
 // used: it starts a cycle when as much again was allocated. A gateway keeps little and allocates much, and would without it
 // collect every few MiB, for a tenth of what its calls cost. What really is in use still doubles before a cycle, as
 // GOGC says, and GOMEMLIMIT holds.
-const ballastBytes = 48 << 20
+const ballastBytes = 24 << 20
