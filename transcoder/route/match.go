@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -98,12 +99,13 @@ func (r *Router[T]) run(q *query, path string, b *Binding[T]) {
 		verbed = strings.TrimSuffix(path, "/")
 	}
 	if colon := strings.LastIndexByte(verbed, ':'); colon > strings.LastIndexByte(verbed, '/') {
-		root := r.verbs[normal(verbed[colon+1:])]
-		if root != nil && root != r.verbs[""] && read(root, q, verbed[:colon], room[:0], false, b) {
-			return
+		if verb := normal(verbed[colon+1:]); verb != "" {
+			if root, ok := r.verbs[verb]; ok && r.read(root, q, verbed[:colon], room[:0], false, b) {
+				return
+			}
 		}
 	}
-	read(r.verbs[""], q, path, room[:0], r.strip, b)
+	r.read(r.verbs[""], q, path, room[:0], r.strip, b)
 }
 
 // segment is one segment of a path: where it is, and its normal spelling.
@@ -113,31 +115,38 @@ type segment struct {
 }
 
 // read searches a trie for one reading of the path, and binds what it finds.
-func read[T any](root *node[T], q *query, path string, room []segment, strip bool, b *Binding[T]) bool {
+func (r *Router[T]) read(root root, q *query, path string, room []segment, strip bool, b *Binding[T]) bool {
 	segments, slash, ok := split(path, room)
 	if !ok {
 		return false
 	}
 	// A value of this function: stored through a pointer, room would move to the heap.
-	s := search[T]{method: q.method, allow: q.allow, segments: segments, slash: slash, strip: strip}
-	rule := s.find(root, 0)
-	if q.steps += s.steps; rule == nil {
+	s := search{trie: r.trie, allow: q.allow, segments: segments, slash: slash, strip: strip}
+	s.method, s.get = r.trie.numbers[q.method], methodNone
+	if q.method == "HEAD" {
+		s.get = methodGet
+	}
+	found := s.find(root.cell, 0)
+	if q.steps += s.steps; found == 0 {
 		return false
 	}
-	b.Rule = rule
-	for _, v := range rule.Template.Vars {
+	leaf := &r.trie.leaves[found]
+	b.Rule = &r.rules[leaf.rule]
+	for _, v := range r.trie.spans[leaf.spans:][:leaf.vars] {
 		decode := All
-		if v.Multi {
-			decode = rule.Decode
+		if v.multi {
+			decode = leaf.decode
 		}
-		b.Values = append(b.Values, decode.value(s.text(path, rule.Template, v)))
+		b.Values = append(b.Values, decode.value(s.value(path, v)))
 	}
 	return true
 }
 
 // search is one walk through a trie. It lives on the stack of one call.
-type search[T any] struct {
-	method   string
+type search struct {
+	*trie
+	method   uint32 // the method's number, or methodNone when no rule names it
+	get      uint32 // methodGet when GET serves the method too, or methodNone
 	allow    map[string]bool
 	segments []segment
 	slash    bool // the path has a trailing slash, which is in no segment
@@ -145,61 +154,74 @@ type search[T any] struct {
 	steps    int
 }
 
-// find returns the best rule below n for the segments from i on. It tries
-// everything, in order of precedence, and comes to no (node, segment) twice:
-// see node. Its depth is bounded by segmentsMax, its steps by node.cost.
-func (s *search[T]) find(n *node[T], i int) *Rule[T] {
+// find returns the leaf of the best rule below the cell for the segments from i
+// on, or 0. It tries everything, in order of precedence, and comes to no
+// (cell, segment) twice: see node. Its depth is bounded by segmentsMax, its steps
+// by root.cost.
+func (s *search) find(at uint32, i int) uint32 {
 	s.steps++
+	c := &s.cells[at]
 	if i == len(s.segments) {
-		if rule := s.end(n); rule != nil {
-			return rule
+		if found := s.end(c); found != 0 {
+			return found
 		}
 	} else {
-		if c := n.literals[s.segments[i].key]; c != nil {
-			if rule := s.find(c, i+1); rule != nil {
-				return rule
+		if literal := s.child(at, s.segments[i].key); literal != 0 {
+			if found := s.find(literal, i+1); found != 0 {
+				return found
 			}
 		}
-		if n.star != nil {
-			if rule := s.find(n.star, i+1); rule != nil {
-				return rule
+		if c.star != 0 {
+			if found := s.find(c.star, i+1); found != 0 {
+				return found
 			}
 		}
 	}
-	if n.deep == nil {
-		return nil
+	if c.deep == 0 {
+		return 0
 	}
 	// ** takes as little as it can. What follows it is tail segments at most,
 	// so it need not be tried further from the end.
-	for j := max(i, len(s.segments)-n.tail); j <= len(s.segments); j++ {
-		if rule := s.find(n.deep, j); rule != nil {
-			return rule
+	for j := max(i, len(s.segments)-int(c.tail)); j <= len(s.segments); j++ {
+		if found := s.find(c.deep, j); found != 0 {
+			return found
 		}
 	}
-	return nil
+	return 0
 }
 
-// end returns the rule of n that serves the method, if the path may end there.
-func (s *search[T]) end(n *node[T]) *Rule[T] {
-	if s.slash && !s.strip && !n.endsDeep {
-		return nil
+// end returns the leaf of c that serves the method, or 0, if the path may end
+// there: an exact one, then GET's for HEAD, then the one for any method.
+func (s *search) end(c *cell) uint32 {
+	if c.leaf == 0 || s.slash && !s.strip && !s.leaves[c.leaf].endsDeep {
+		return 0
 	}
-	if s.allow == nil {
-		return n.rule(s.method)
+	var get, anyone uint32
+	for at := c.leaf; ; at++ {
+		l := &s.leaves[at]
+		switch {
+		case s.allow != nil:
+			s.allow[s.methods[l.method]] = true
+		case l.method == s.method:
+			return at
+		case l.method == s.get:
+			get = at
+		case l.method == methodAny:
+			anyone = at
+		}
+		if !l.more {
+			return cmp.Or(get, anyone)
+		}
 	}
-	for _, rule := range n.rules {
-		s.allow[rule.Method] = true
-	}
-	return nil
 }
 
-// text returns what the variable stands for in the path, still escaped.
-func (s *search[T]) text(path string, t *Template, v Var) string {
-	from, to := t.span(v, len(s.segments))
+// value returns what the variable stands for in the path, still escaped.
+func (s *search) value(path string, v span) string {
+	from, to := v.in(len(s.segments))
 	switch {
 	case from == to:
 		return ""
-	case s.slash && t.endsDeep() && v.to == len(t.segments):
+	case s.slash && v.open:
 		return path[s.segments[from].start:] // a last ** takes the trailing slash
 	}
 	return path[s.segments[from].start:s.segments[to-1].end]

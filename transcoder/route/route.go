@@ -3,10 +3,11 @@
 // escaped path to one Rule and the values of its variables.
 //
 // Read this file first, then match.go for the search and its order of
-// precedence, and template.go for what a template may say. The package knows
-// nothing of protobuf: what a rule stands for is the caller's type T, and
-// variables are text. Paths are matched as the client sent them, percent
-// escapes included, so that an escaped slash never separates segments.
+// precedence, template.go for what a template may say, and trie.go for how a
+// table lies in memory. The package knows nothing of protobuf: what a rule stands
+// for is the caller's type T, and variables are text. Paths are matched as the
+// client sent them, percent escapes included, so that an escaped slash never
+// separates segments.
 //
 // A table is built once and never changes. A path costs a number of steps that
 // depends on the path and on how templates overlap, not on how many there are;
@@ -61,8 +62,16 @@ type Options struct {
 // use.
 type Router[T any] struct {
 	rules []Rule[T]
-	verbs map[string]*node[T] // a trie for each verb; "" has the templates without one
+	trie  *trie
+	verbs map[string]root // a trie for each verb; "" has the templates without one
 	strip bool
+}
+
+// root is where the trie of a verb begins, and the most nodes that a search of it
+// can visit.
+type root struct {
+	cell uint32
+	cost int
 }
 
 // Build compiles rules, which it copies. It reports every rule that cannot be
@@ -73,21 +82,22 @@ type Router[T any] struct {
 func Build[T any](rules []Rule[T], o Options) (*Router[T], error) {
 	r := &Router[T]{
 		rules: slices.Clone(rules),
-		verbs: map[string]*node[T]{"": {}},
 		strip: o.TrailingSlash == Strip,
 	}
+	tries := map[string]*node{"": {}}
 	var errs []error
 	for i := range r.rules {
-		if err := r.add(&r.rules[i]); err != nil {
+		if err := r.add(tries, i); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if err := r.checkCost(); err != nil {
+	if err := r.checkCost(tries); err != nil {
 		return nil, err
 	}
+	r.trie, r.verbs = compile(tries)
 	return r, nil
 }
 
@@ -95,7 +105,8 @@ func Build[T any](rules []Rule[T], o Options) (*Router[T], error) {
 // belongs to the router and must not be changed.
 func (r *Router[T]) Rules() []Rule[T] { return r.rules }
 
-func (r *Router[T]) add(rule *Rule[T]) error {
+func (r *Router[T]) add(tries map[string]*node, i int) error {
+	rule := &r.rules[i]
 	t := rule.Template
 	if t == nil {
 		return fmt.Errorf("route of %s: no template", rule.Owner)
@@ -106,12 +117,11 @@ func (r *Router[T]) add(rule *Rule[T]) error {
 	if rule.Decode > All {
 		return fmt.Errorf("route %s of %s: unknown decode mode %d", t, rule.Owner, rule.Decode)
 	}
-	root := r.verbs[t.Verb]
-	if root == nil {
-		root = &node[T]{}
-		r.verbs[t.Verb] = root
+	if tries[t.Verb] == nil {
+		tries[t.Verb] = &node{}
 	}
-	if first := root.insert(t.segments, rule); first != nil {
+	if other, taken := tries[t.Verb].insert(t.segments, end{i, rule.Method, t, rule.Decode}); taken {
+		first := &r.rules[other]
 		return &ConflictError{
 			Method: rule.Method,
 			Shape:  t.Shape(),
@@ -124,24 +134,24 @@ func (r *Router[T]) add(rule *Rule[T]) error {
 
 // checkCost adds up the worst of both readings of a path: with a verb, which
 // picks one trie, and without.
-func (r *Router[T]) checkCost() error {
-	plain := r.verbs[""]
+func (r *Router[T]) checkCost(tries map[string]*node) error {
+	plain := tries[""]
 	plain.measure()
 	worst, verbed := plain, 0
-	for _, verb := range slices.Sorted(maps.Keys(r.verbs)) {
-		root := r.verbs[verb]
-		if root == plain {
+	for _, verb := range slices.Sorted(maps.Keys(tries)) {
+		trie := tries[verb]
+		if trie == plain {
 			continue
 		}
-		if verbed = max(verbed, root.measure()); root.cost > worst.cost {
-			worst = root
+		if verbed = max(verbed, trie.measure()); trie.cost > worst.cost {
+			worst = trie
 		}
 	}
 	steps := plain.cost + verbed
 	if steps <= stepsMax {
 		return nil
 	}
-	rule := worst.heaviest()
+	rule := &r.rules[worst.heaviest()]
 	return &CostError{Steps: steps, Limit: stepsMax, Example: Claim{rule.Owner, rule.Template.String()}}
 }
 

@@ -56,19 +56,38 @@ func (t *Template) Shape() string {
 // trailing slash.
 func (t *Template) endsDeep() bool { return t.deep >= 0 && t.deep == len(t.segments)-1 }
 
-// span returns which of n segments of a path the variable covers. The path must
-// match the template.
-func (t *Template) span(v Var, n int) (from, to int) {
-	from, to = v.from, v.to
+// span is where the segments of a variable are in any path that the template
+// matches: [from, to), counted from the path's end where they follow **, and so
+// below zero, or zero for to.
+type span struct {
+	from, to int8 // segmentsMax fits
+	multi    bool
+	open     bool // it is a ** at the end, which takes a trailing slash
+}
+
+func (t *Template) span(v Var) span {
+	s := span{from: int8(v.from), to: int8(v.to), multi: v.Multi}
 	if t.deep < 0 {
-		return from, to
+		return s
 	}
-	grown := n - len(t.segments) // ** took 1+grown segments
-	if from > t.deep {
-		from += grown
+	if v.from > t.deep {
+		s.from = int8(v.from - len(t.segments))
 	}
-	if to > t.deep {
-		to += grown
+	if v.to > t.deep {
+		s.to = int8(v.to - len(t.segments))
+	}
+	s.open = s.to == 0 && t.endsDeep()
+	return s
+}
+
+// in returns the place of the variable among n segments of a path.
+func (s span) in(n int) (from, to int) {
+	from, to = int(s.from), int(s.to)
+	if from < 0 {
+		from += n
+	}
+	if to <= 0 {
+		to += n
 	}
 	return from, to
 }
