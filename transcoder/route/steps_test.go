@@ -96,15 +96,23 @@ func apis(n int) []string {
 // paths returns requests for the templates of apis(n), in the same order.
 func paths(n int) []string {
 	var paths []string
-	for i := 0; len(paths) < n; i++ {
-		base := fmt.Sprintf("/v1/projects/p-%d/kind%ds/the-%d", i, i, i)
-		paths = append(paths, base,
-			fmt.Sprintf("/v1/projects/p-%d/kind%ds", i, i),
-			fmt.Sprintf("/v%d/items/i%d/parts/p%d", i, i, i),
-			fmt.Sprintf("/files%d/a/b/c.txt", i),
-			base+":archive")
+	for rule := range n {
+		paths = append(paths, request(rule, rule/5))
 	}
-	return paths[:n]
+	return paths
+}
+
+// request returns a path for one of the templates of apis.
+func request(rule, id int) string {
+	i := rule / 5
+	base := fmt.Sprintf("/v1/projects/p-%d/kind%ds/the-%d", id, i, id)
+	return []string{
+		base,
+		fmt.Sprintf("/v1/projects/p-%d/kind%ds", id, i),
+		fmt.Sprintf("/v%d/items/i%d/parts/p%d", i, id, id),
+		fmt.Sprintf("/files%d/a/b/c.txt", i),
+		base + ":archive",
+	}[rule%5]
 }
 
 func TestMatchDoesNotAllocate(t *testing.T) {
@@ -130,23 +138,39 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// BenchmarkRouter sends a request for each rule in turn, so that with many rules
+// nearly all of the table, and the requests as well, come from far caches.
 func BenchmarkRouter(b *testing.B) {
 	for _, n := range []int{10, 1000, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			r, requests := table(b, apis(n)...), paths(n)
-			binding := &Binding[int]{}
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				// A stride that visits all, in no order that caches like.
-				if err := r.Match("GET", requests[i], binding); err != nil {
-					b.Fatal(requests[i], err)
-				}
-				if i += 7; i >= n {
-					i -= n
-				}
-			}
-		})
+		b.Run(fmt.Sprint(n), func(b *testing.B) { match(b, n, paths(n)) })
+	}
+}
+
+// BenchmarkRouterSpread sends as many requests to small tables as to large ones,
+// spread over the rules: what differs is the table alone.
+func BenchmarkRouterSpread(b *testing.B) {
+	for _, n := range []int{10, 1000, 10_000} {
+		var requests []string
+		for id := range 1000 {
+			requests = append(requests, request(id*7919%n, id)) // a prime, so that all kinds of rules come
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) { match(b, n, requests) })
+	}
+}
+
+func match(b *testing.B, rules int, requests []string) {
+	r := table(b, apis(rules)...)
+	binding := &Binding[int]{}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		// A stride that visits all, in no order that caches like.
+		if err := r.Match("GET", requests[i], binding); err != nil {
+			b.Fatal(requests[i], err)
+		}
+		if i += 7; i >= len(requests) {
+			i -= len(requests)
+		}
 	}
 }
 
