@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// connectTimeout is how long a server may take until it has said that it speaks HTTP/2.
-	connectTimeout = 20 * time.Second
+	// connectTimeout is how long a server may take until it has said that it speaks HTTP/2. Longer, and one whose packets
+	// get lost would not be found again as soon as it is back.
+	connectTimeout = 3 * time.Second
 	// retryFirst and retryLast are the shortest and the longest time between two attempts: a server that comes back is
 	// found within a second.
 	retryFirst, retryLast = 50 * time.Millisecond, time.Second
@@ -42,8 +43,8 @@ func (c *Client) connection(ctx context.Context) (*conn, error) {
 	if a == nil {
 		a = &attempt{done: make(chan struct{})}
 		c.conn, c.dialing = nil, a
-		// The connection outlives the call that is the first to want it.
-		dialCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		// The connection outlives the call that is the first to want it, and must not look into that call's context later.
+		dialCtx, stop := context.WithCancel(context.Background())
 		c.stop = stop
 		go c.connect(dialCtx, a)
 	}
@@ -56,38 +57,55 @@ func (c *Client) connection(ctx context.Context) (*conn, error) {
 	}
 }
 
-// connect tries until it has a connection or the client is closed. Whoever waits for the attempt hears how the first try
-// ended.
+// connect tries until it has a connection or the client is closed.
 func (c *Client) connect(ctx context.Context, a *attempt) {
 	for wait := retryFirst; ; wait = min(wait*2, retryLast) {
 		conn, err := c.open(ctx)
-		c.mu.Lock()
-		if err == nil && c.closed {
-			err = errClosed
-			conn.close(err)
-			conn = nil
-		}
-		over := err == nil || c.closed
-		if c.failure = err; err == nil {
-			c.conn = conn
-		}
-		if over {
-			c.stop()
-			c.stop = nil
-		}
-		if c.dialing == a {
-			a.conn, a.err = conn, err
-			close(a.done)
-			c.dialing = nil
-		}
-		c.mu.Unlock()
-		if over {
+		if c.tried(a, conn, err) {
 			return
 		}
 		select {
 		case <-time.After(wait + rand.N(wait/4)):
 		case <-ctx.Done():
 		}
+	}
+}
+
+// tried takes note of how a try ended, and reports whether it was the last. Whoever waits for the attempt hears how the
+// first ended.
+func (c *Client) tried(a *attempt, conn *conn, err error) (last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		if conn != nil {
+			conn.close(errClosed)
+		}
+		conn, err = nil, errClosed
+	}
+	if conn != nil {
+		c.conn, c.conns[conn] = conn, true
+		go conn.read()
+	}
+	if c.dialing == a {
+		a.conn, a.err = conn, err
+		close(a.done)
+		c.dialing = nil
+	}
+	c.failure = err
+	if last = err == nil || c.closed; last {
+		c.stop()
+		c.stop = nil
+	}
+	return last
+}
+
+// gone forgets a connection that is over.
+func (c *Client) gone(conn *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.conns, conn)
+	if c.conn == conn {
+		c.conn = nil
 	}
 }
 
@@ -100,11 +118,15 @@ func (c *Client) open(ctx context.Context) (*conn, error) {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	conn := newConn(c, raw)
-	defer context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })() // a connection that is broken can take none
-	if err := conn.greet(); err != nil {
-		_ = raw.Close() // nothing was agreed on
-		return nil, status.Error(codes.Unavailable, "the server does not speak HTTP/2: "+err.Error())
+	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) }) // a connection that is broken can take none
+	err = conn.greet()
+	if !stop() && err == nil {
+		err = ctx.Err()
 	}
-	go conn.read()
+	if err != nil {
+		err = status.Error(codes.Unavailable, "the server does not speak HTTP/2: "+err.Error())
+		conn.close(err)
+		return nil, err
+	}
 	return conn, nil
 }

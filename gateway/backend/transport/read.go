@@ -3,7 +3,6 @@ package transport
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
@@ -24,6 +23,7 @@ type reading struct {
 	tooMany bool
 
 	block     []byte // a header block that comes in several frames
+	pieces    int    // its bytes, with the heads of its frames
 	continues uint32 // the stream whose block goes on, 0 if none
 	ends      bool   // that stream ends with the block
 
@@ -62,6 +62,7 @@ func (r *reading) settingsFirst() error {
 
 // read reads frames until the connection is over.
 func (c *conn) read() {
+	defer c.client.gone(c)
 	r := &c.reading
 	for {
 		h, payload, err := r.frame()
@@ -77,8 +78,7 @@ func (c *conn) read() {
 
 // frame returns the next frame. Its payload is valid until the next call.
 func (r *reading) frame() (h http2.FrameHeader, payload []byte, err error) {
-	const size = 9
-	head, err := r.r.Peek(size)
+	head, err := r.r.Peek(frameHeadBytes)
 	if err != nil {
 		return h, nil, err
 	}
@@ -88,7 +88,7 @@ func (r *reading) frame() (h http2.FrameHeader, payload []byte, err error) {
 	if h.Length > frameBytesMax {
 		return h, nil, errProtocol("a frame is too large")
 	}
-	_, _ = r.r.Discard(size) // it is there
+	_, _ = r.r.Discard(frameHeadBytes) // it is there
 	payload, err = r.r.Peek(int(h.Length))
 	if err == nil {
 		_, _ = r.r.Discard(int(h.Length)) // the buffer keeps it until the next Peek
@@ -117,14 +117,14 @@ func (r *reading) take(h http2.FrameHeader, payload []byte) (err error) {
 			}
 			payload = payload[5:]
 		}
-		r.continues, r.ends, r.block = h.StreamID, h.Flags.Has(http2.FlagHeadersEndStream), r.block[:0]
+		r.continues, r.ends, r.block, r.pieces = h.StreamID, h.Flags.Has(http2.FlagHeadersEndStream), r.block[:0], 0
 		if h.StreamID == 0 {
 			return errProtocol("HEADERS without a stream")
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.silent = false
+	c.heard, c.talked = true, c.talked || h.Type != http2.FramePing
 	switch h.Type {
 	case http2.FrameData:
 		return r.data(h, payload)
@@ -142,8 +142,7 @@ func (r *reading) take(h http2.FrameHeader, payload []byte) (err error) {
 			return errProtocol("PING is malformed")
 		}
 		if !h.Flags.Has(http2.FlagPingAck) {
-			c.out = append(appendFrame(c.out, 8, http2.FramePing, http2.FlagPingAck, 0), payload...)
-			c.answer()
+			c.tell(http2.FramePing, http2.FlagPingAck, 0, payload...)
 		}
 	case http2.FrameGoAway:
 		return r.goAway(payload)
@@ -162,7 +161,7 @@ func (r *reading) data(h http2.FrameHeader, payload []byte) error {
 	}
 	c := r.conn
 	if r.unread += int(h.Length); r.unread >= connWindow/4 {
-		r.giveBack(0, r.unread)
+		c.tellNumber(http2.FrameWindowUpdate, 0, uint32(r.unread))
 		r.unread = 0
 	}
 	call := c.streams[h.StreamID]
@@ -171,28 +170,27 @@ func (r *reading) data(h http2.FrameHeader, payload []byte) error {
 	}
 	s := &call.stream
 	if err := s.data(call, payload); err != nil {
-		c.reset(s.id, http2.ErrCodeCancel)
-		c.answer()
-		s.sent = true // nothing else is to be taken back
-		c.finish(call, err)
+		c.cut(call, http2.ErrCodeCancel, err)
 		return nil
 	}
 	if h.Flags.Has(http2.FlagDataEndStream) {
-		c.finish(call, status.Error(codes.Internal, "the server ended the stream without trailers"))
+		r.ended(call, status.Error(codes.Internal, "the server ended the stream without trailers"))
 		return nil
 	}
 	if s.unread += int(h.Length); s.unread >= streamWindow/4 {
-		r.giveBack(s.id, s.unread)
+		c.tellNumber(http2.FrameWindowUpdate, s.id, uint32(s.unread))
 		s.unread = 0
 	}
 	return nil
 }
 
-// giveBack lets the server send n bytes more.
-func (r *reading) giveBack(id uint32, n int) {
-	c := r.conn
-	c.out = binary.BigEndian.AppendUint32(appendFrame(c.out, 4, http2.FrameWindowUpdate, 0, id), uint32(n))
-	c.answer()
+// ended ends a call whose stream the server has ended. What is left of the request, it has answered without.
+func (r *reading) ended(call *Call, err error) {
+	if call.stream.sent {
+		r.conn.finish(call, err)
+	} else {
+		r.conn.cut(call, http2.ErrCodeNo, err)
+	}
 }
 
 // headers takes a part of a header block, and acts on the whole when it is there.
@@ -200,11 +198,11 @@ func (r *reading) headers(h http2.FrameHeader, payload []byte) error {
 	if r.continues == 0 {
 		return errProtocol("CONTINUATION without HEADERS")
 	}
+	if r.pieces += frameHeadBytes + len(payload); r.pieces > headerBytesMax {
+		return errProtocol("a header block is too large")
+	}
 	whole := payload
 	if len(r.block) > 0 || !h.Flags.Has(http2.FlagHeadersEndHeaders) {
-		if len(r.block)+len(payload) > headerBytesMax {
-			return errProtocol("a header block is too large")
-		}
 		r.block = append(r.block, payload...)
 		whole = r.block
 	}
@@ -225,31 +223,27 @@ func (r *reading) headers(h http2.FrameHeader, payload []byte) error {
 	}
 	s := &call.stream
 	if r.tooMany {
-		c.finish(call, status.Error(codes.Internal, "the server's headers are too large"))
+		c.cut(call, http2.ErrCodeCancel, status.Error(codes.Internal, "the server's headers are too large"))
 		return nil
 	}
-	if ended, err := s.headers(call, r.fields, r.ends); ended || err != nil {
-		if !r.ends {
-			c.reset(s.id, http2.ErrCodeCancel)
-			c.answer()
-			s.sent = true
-		}
-		c.finish(call, err)
+	switch over, err := s.headers(call, r.fields, r.ends); {
+	case r.ends:
+		r.ended(call, err)
+	case over:
+		c.cut(call, http2.ErrCodeCancel, err)
 	}
 	return nil
 }
 
 // rst ends a call that the server has reset. A stream that it refused was not looked at.
 func (r *reading) rst(call *Call, code http2.ErrCode) {
-	if call == nil {
-		return
-	}
-	call.stream.sent = true
-	if code == http2.ErrCodeRefusedStream {
+	switch {
+	case call == nil:
+	case code == http2.ErrCodeRefusedStream && !call.stream.begun:
 		r.conn.finish(call, errUntouched)
-		return
+	default:
+		r.conn.finish(call, status.Error(codeOf(code), "the server reset the stream: "+code.String()))
 	}
-	r.conn.finish(call, status.Error(codeOf(code), "the server reset the stream: "+code.String()))
 }
 
 // codeOf is what a reset stream means (gRPC's PROTOCOL-HTTP2, "Errors").
@@ -261,6 +255,11 @@ func codeOf(code http2.ErrCode) codes.Code {
 		return codes.ResourceExhausted
 	case http2.ErrCodeInadequateSecurity:
 		return codes.PermissionDenied
+	case http2.ErrCodeRefusedStream:
+		return codes.Unavailable
+	}
+	if code > http2.ErrCodeHTTP11Required {
+		return codes.Unknown
 	}
 	return codes.Internal
 }
@@ -273,6 +272,7 @@ func (r *reading) settings(h http2.FrameHeader, payload []byte) error {
 		return nil
 	}
 	c := r.conn
+	first := c.first
 	for ; len(payload) > 0; payload = payload[6:] {
 		value := binary.BigEndian.Uint32(payload[2:])
 		switch http2.SettingID(binary.BigEndian.Uint16(payload)) {
@@ -280,6 +280,8 @@ func (r *reading) settings(h http2.FrameHeader, payload []byte) error {
 			c.hpack.SetMaxDynamicTableSizeLimit(min(value, 64<<10))
 		case http2.SettingMaxConcurrentStreams:
 			c.most = value
+		case http2.SettingMaxHeaderListSize:
+			c.listMax = value
 		case http2.SettingMaxFrameSize:
 			if value < 16<<10 || value > 1<<24-1 {
 				return errProtocol("SETTINGS_MAX_FRAME_SIZE is out of range")
@@ -289,15 +291,21 @@ func (r *reading) settings(h http2.FrameHeader, payload []byte) error {
 			if value > streamIDMax {
 				return errProtocol("SETTINGS_INITIAL_WINDOW_SIZE is out of range")
 			}
-			for _, call := range c.streams {
-				call.stream.window += int64(value) - c.first
-			}
-			c.first = int64(value)
+			first = int64(value)
 		}
 	}
-	c.out = appendFrame(c.out, 0, http2.FrameSettings, http2.FlagSettingsAck, 0)
-	c.answer()
-	c.notify()
+	if change := first - c.first; change != 0 { // once, however often a frame says it
+		c.first = first
+		for _, call := range c.streams {
+			s := &call.stream
+			if s.window += change; s.window > streamIDMax {
+				return errProtocol("SETTINGS_INITIAL_WINDOW_SIZE makes a window too large")
+			}
+			s.wakeUp()
+		}
+	}
+	c.tell(http2.FrameSettings, http2.FlagSettingsAck, 0)
+	c.admit()
 	return nil
 }
 
@@ -310,12 +318,15 @@ func (r *reading) goAway(payload []byte) error {
 	r.last = min(r.last, binary.BigEndian.Uint32(payload)&streamIDMax)
 	c.refuses.Store(true)
 	for id, call := range c.streams {
-		if id > r.last {
-			call.stream.sent = true
+		switch {
+		case id <= r.last:
+		case call.stream.begun:
+			c.finish(call, status.Error(codes.Unavailable, "the server answers a call that it says it did not look at"))
+		default:
 			c.finish(call, errUntouched)
 		}
 	}
-	if c.notify(); len(c.streams) == 0 {
+	if c.admit(); len(c.streams) == 0 {
 		return fmt.Errorf("GOAWAY: %s", http2.ErrCode(binary.BigEndian.Uint32(payload[4:])))
 	}
 	return nil
@@ -331,13 +342,17 @@ func (r *reading) windowUpdate(h http2.FrameHeader, payload []byte) error {
 		if c.window += n; n == 0 || c.window > streamIDMax {
 			return errProtocol("WINDOW_UPDATE is out of range")
 		}
-	} else if call := c.streams[h.StreamID]; call != nil {
-		if call.stream.window += n; n == 0 || call.stream.window > streamIDMax {
-			c.finish(call, status.Error(codes.Internal, "the server's WINDOW_UPDATE is out of range"))
-		}
+		c.pass()
+		return nil
 	}
-	c.notify()
+	call := c.streams[h.StreamID]
+	if call == nil {
+		return nil
+	}
+	s := &call.stream
+	if s.window += n; n == 0 || s.window > streamIDMax {
+		c.cut(call, http2.ErrCodeFlowControl, status.Error(codes.Internal, "the server's WINDOW_UPDATE is out of range"))
+	}
+	s.wakeUp()
 	return nil
 }
-
-var errTwoHeaders = errors.New("headers came in the middle of the stream")

@@ -8,48 +8,67 @@ import (
 	"time"
 
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 )
 
-// encode encodes the headers of a call. The caller holds mu: HPACK's table and the order of the blocks belong together.
+// encode encodes the headers of a call. It either encodes all or nothing: HPACK's table is the connection's. The caller
+// holds mu: the table and the order of the blocks belong together.
 func (c *conn) encode(ctx context.Context, call *Call) error {
-	cfg := &c.client.cfg
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
 	timeout := ""
 	if deadline, ok := ctx.Deadline(); ok {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return status.FromContextError(context.DeadlineExceeded).Err()
-		}
-		timeout = formatTimeout(left)
+		timeout = formatTimeout(max(time.Until(deadline), 1))
 	}
-	c.field(":method", "POST", false)
-	c.field(":scheme", cfg.Scheme, false)
-	c.field(":path", call.Path, false)
-	c.field(":authority", cfg.Authority, false)
-	c.field("content-type", "application/grpc", false)
-	c.field("user-agent", cfg.UserAgent, false)
-	c.field("te", "trailers", false)
+	if c.listMax != listUnlimited {
+		c.list = 0
+		c.fields(call, timeout, (*conn).count)
+		if c.list > uint64(c.listMax) {
+			return status.Errorf(codes.Internal, "%d bytes of headers are more than the %d that the server takes", c.list, c.listMax)
+		}
+	}
+	c.block.Reset()
+	c.fields(call, timeout, (*conn).field)
+	return nil
+}
+
+// fields calls take for each header of a call; once says that the value will not come again.
+func (c *conn) fields(call *Call, timeout string, take func(c *conn, name, value string, once bool)) {
+	cfg := &c.client.cfg
+	take(c, ":method", "POST", false)
+	take(c, ":scheme", cfg.Scheme, false)
+	take(c, ":path", call.Path, false)
+	take(c, ":authority", cfg.Authority, false)
+	take(c, "content-type", "application/grpc", false)
+	take(c, "user-agent", cfg.UserAgent, false)
+	take(c, "te", "trailers", false)
 	if encoding.GetCompressor("gzip") != nil {
-		c.field("grpc-accept-encoding", "gzip", false)
+		take(c, "grpc-accept-encoding", "gzip", false)
 	}
 	if timeout != "" {
-		c.field("grpc-timeout", timeout, true)
+		take(c, "grpc-timeout", timeout, true)
 	}
 	for name, value := range call.Metadata {
 		if strings.HasSuffix(name, "-bin") {
 			value = base64.RawStdEncoding.EncodeToString([]byte(value))
 		}
-		c.field(name, value, c.client.unindexed[name])
+		take(c, name, value, c.client.unindexed[name])
 	}
-	return nil
 }
 
 // field encodes a header. A value that will not come again is better not kept in the table, from which it would drive
 // those that do.
 func (c *conn) field(name, value string, once bool) {
 	_ = c.hpack.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: once}) // a buffer never fails
+}
+
+// count counts a header as SETTINGS_MAX_HEADER_LIST_SIZE does.
+func (c *conn) count(name, value string, _ bool) {
+	c.list += uint64(hpack.HeaderField{Name: name, Value: value}.Size())
 }
 
 // formatTimeout writes a grpc-timeout: at most 8 digits and a unit.

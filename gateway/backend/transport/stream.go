@@ -1,14 +1,16 @@
 package transport
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
+	"unicode"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2/hpack"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
@@ -24,9 +26,10 @@ import (
 type stream struct {
 	id     uint32
 	window int64         // how much of the request may be sent
-	sent   bool          // the request, or nobody wants the rest
+	sent   bool          // the whole request
 	over   bool          // the connection does not know the stream any more
 	unread int           // bytes that the server was not yet given back
+	wake   chan struct{} // has room for one; made when the call first waits to be sent
 	done   chan struct{} // has room for one
 	err    error         // why there is no status
 
@@ -38,6 +41,7 @@ type stream struct {
 	left    int     // of the message, when the prefix is there
 	message *[]byte // the message so far: a buffer of the pool, or small
 	small   []byte
+	packed  mem.Buffer // the reply, if it is compressed
 }
 
 const (
@@ -47,21 +51,32 @@ const (
 	smallMax = 1 << 10
 )
 
-var dones = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
-
-func (s *stream) begin(max int) {
-	*s = stream{done: dones.Get().(chan struct{}), max: max}
+func (s *stream) begin(c *Client) {
+	*s = stream{done: c.dones.Get().(chan struct{}), max: c.cfg.MessageBytesMax}
 }
 
 // end gives back what the stream holds. Its connection does not know it any more.
-func (s *stream) end() {
+func (s *stream) end(c *Client) {
 	s.drop(s.message)
 	s.message = nil
+	if s.packed != nil {
+		s.packed.Free()
+		s.packed = nil
+	}
 	select {
 	case <-s.done:
 	default:
 	}
-	dones.Put(s.done)
+	c.dones.Put(s.done)
+	s.done = nil
+}
+
+// wakeUp wakes a call that waits to be sent, or will not let it wait next time.
+func (s *stream) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // also if it is nil
+	}
 }
 
 // drop gives a message back.
@@ -71,8 +86,15 @@ func (s *stream) drop(message *[]byte) {
 	}
 }
 
-// result is what Do returns when the stream has ended.
+// result is what Do returns when the stream has ended. The reply is decompressed here, not by the goroutine that reads: it
+// may take a while.
 func (s *stream) result(call *Call) error {
+	if s.err == nil && s.packed != nil {
+		var plain []byte
+		if plain, s.err = unzip(s.zipped, s.packed.ReadOnlyData(), s.max); s.err == nil {
+			call.Reply = mem.SliceBuffer(plain)
+		}
+	}
 	if s.err != nil {
 		call.Status = nil
 	}
@@ -83,7 +105,7 @@ func (s *stream) result(call *Call) error {
 func (s *stream) headers(call *Call, fields []hpack.HeaderField, last bool) (ended bool, err error) {
 	first := !s.begun
 	if !first && !last {
-		return true, status.Error(codes.Internal, errTwoHeaders.Error())
+		return true, status.Error(codes.Internal, "headers came in the middle of the stream")
 	}
 	b := block{code: codes.Unknown}
 	for i := range fields {
@@ -161,9 +183,7 @@ func (s *stream) data(call *Call, piece []byte) error {
 		s.append(piece[:n])
 		piece = piece[n:]
 		if s.left -= n; s.left == 0 {
-			if err := s.complete(call); err != nil {
-				return err
-			}
+			s.complete(call)
 		}
 	}
 	return nil
@@ -187,7 +207,7 @@ func (s *stream) announced(call *Call) error {
 		*s.message = (*s.message)[:0]
 	}
 	if s.left == 0 {
-		return s.complete(call)
+		s.complete(call)
 	}
 	return nil
 }
@@ -204,29 +224,23 @@ func (s *stream) append(piece []byte) {
 }
 
 // complete makes the message the call's reply, if it is the first.
-func (s *stream) complete(call *Call) error {
+func (s *stream) complete(call *Call) {
 	message := s.message
 	s.message, s.had = nil, 0
 	call.Replies++
 	if call.Replies > 1 {
 		s.drop(message)
-		return nil
+		return
+	}
+	reply := mem.Buffer(mem.SliceBuffer(s.small))
+	if message != &s.small {
+		reply = mem.NewBuffer(message, mem.DefaultBufferPool())
 	}
 	if s.prefix[0] == 1 {
-		plain, err := unzip(s.zipped, *message, s.max)
-		s.drop(message)
-		if err != nil {
-			return err
-		}
-		call.Reply = mem.SliceBuffer(plain)
-		return nil
-	}
-	if message == &s.small {
-		call.Reply = mem.SliceBuffer(s.small)
+		s.packed = reply
 	} else {
-		call.Reply = mem.NewBuffer(message, mem.DefaultBufferPool())
+		call.Reply = reply
 	}
-	return nil
 }
 
 // unzip decompresses a message by one of grpc-go's compressors, to at most max bytes.
@@ -235,7 +249,7 @@ func unzip(name string, message []byte, max int) ([]byte, error) {
 	if compressor == nil || name == encoding.Identity {
 		return nil, status.Errorf(codes.Internal, "a message is compressed by %q, which nobody asked for", name)
 	}
-	r, err := compressor.Decompress(strings.NewReader(string(message)))
+	r, err := compressor.Decompress(bytes.NewReader(message))
 	if err == nil {
 		message, err = io.ReadAll(io.LimitReader(r, int64(max)+1))
 	}
@@ -281,6 +295,9 @@ func (b *block) take(f *hpack.HeaderField) error {
 		if strings.HasPrefix(f.Name, "grpc-") || strings.HasPrefix(f.Name, ":") || hopByHop[f.Name] {
 			return nil
 		}
+		if !validName(f.Name) || !httpguts.ValidHeaderFieldValue(f.Value) {
+			return status.Errorf(codes.Internal, "the header %q is malformed", f.Name)
+		}
 		value := f.Value
 		if strings.HasSuffix(f.Name, "-bin") {
 			raw, err := decodeBinary(value)
@@ -295,6 +312,11 @@ func (b *block) take(f *hpack.HeaderField) error {
 		b.metadata[f.Name] = append(b.metadata[f.Name], value)
 	}
 	return nil
+}
+
+// validName reports whether a name is one in HTTP/2 (RFC 9113, section 8.2.1).
+func validName(name string) bool {
+	return httpguts.ValidHeaderFieldName(name) && strings.IndexFunc(name, unicode.IsUpper) < 0
 }
 
 // hopByHop are names that are the protocol's, not metadata.

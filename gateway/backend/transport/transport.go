@@ -1,6 +1,6 @@
 // Package transport carries gRPC calls with one message each way over an HTTP/2 connection of its own. It does what
-// grpc-go's client does for such calls, in a third of the time: a call writes its frames itself, together with those of
-// others that are ready, and sleeps once, until the goroutine that reads the connection has its whole answer.
+// grpc-go's client does for such calls, for less: frames of calls that are ready at the same time are written together, and
+// a call sleeps once, until the goroutine that reads the connection has its whole answer.
 //
 // Read this file for what a call is, dial.go for how a connection comes and goes, conn.go for the way out and read.go for
 // the way back. What the frames are is RFC 9113; what they mean is gRPC's "PROTOCOL-HTTP2".
@@ -9,7 +9,9 @@ package transport
 import (
 	"context"
 	"iter"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -38,16 +40,20 @@ type Client struct {
 	unindexed map[string]bool
 
 	mu      sync.Mutex
-	conn    *conn    // takes calls; nil if there is none
-	dialing *attempt // what calls wait for; nil if there is none
-	failure error    // why the server cannot be reached: set while it is tried again
+	conn    *conn          // takes calls; nil if there is none
+	dialing *attempt       // what calls wait for; nil if there is none
+	failure error          // why the server cannot be reached: set while it is tried again
+	conns   map[*conn]bool // all that are open: some take no more calls, and have some left
 	closed  bool
 	stop    context.CancelFunc // ends what tries to connect; nil if nothing does
+
+	dones sync.Pool // of stream.done
 }
 
 // New returns a client. It does not connect yet.
 func New(cfg Config) *Client {
-	c := &Client{cfg: cfg, unindexed: map[string]bool{}}
+	c := &Client{cfg: cfg, unindexed: map[string]bool{}, conns: map[*conn]bool{}}
+	c.dones.New = func() any { return make(chan struct{}, 1) }
 	for _, name := range cfg.Unindexed {
 		c.unindexed[name] = true
 	}
@@ -77,36 +83,41 @@ type Call struct {
 // Do makes the call and waits for its end, or that of ctx, whose deadline the server is told. The error is a status error
 // made here: the server could not be reached, broke off, or did not speak gRPC; or ctx has ended.
 //
-// A call is tried once more if the server has certainly not looked at it.
+// A call that the server has certainly not looked at is tried once more, and one that was not even sent a few times.
 func (c *Client) Do(ctx context.Context, call *Call) error {
-	for again := false; ; again = true {
+	for tries := triesMax; ; tries-- {
 		conn, err := c.connection(ctx)
 		if err != nil {
 			return err
 		}
-		err = conn.do(ctx, call)
-		if err != errUntouched {
+		switch err = conn.do(ctx, call); err {
+		case errUnsent:
+		case errUntouched:
+			tries = min(tries, 2)
+		default:
 			return err
 		}
-		if again {
+		if tries == 1 {
 			return status.Error(codes.Unavailable, "the server takes no calls on its connections")
 		}
 	}
 }
 
+// triesMax bounds how often a call is carried from a connection that ends to the next.
+const triesMax = 5
+
 var errClosed = status.Error(codes.Canceled, "the client was closed")
 
-// Close ends all calls and the connection.
+// Close ends all calls and connections.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
-	conn, stop := c.conn, c.stop
-	c.conn = nil
-	c.mu.Unlock()
-	if stop != nil {
-		stop()
+	if c.stop != nil {
+		c.stop()
 	}
-	if conn != nil {
+	conns := slices.Collect(maps.Keys(c.conns))
+	c.mu.Unlock()
+	for _, conn := range conns {
 		conn.close(errClosed)
 	}
 }
