@@ -99,5 +99,6 @@ func (b *bulk) brokenLate(t *testing.T, get getting) {
 		if r.StatusCode != 500 || !strings.Contains(r.Text, "BAD_REPLY") {
 			t.Errorf("%s: HTTP/1.0: %d %.200s", path, r.StatusCode, r.Text)
 		}
+		until(t, "that call, too", func() bool { return strings.Count(b.gateway.Stdout(), cause) == logged+2 })
 	}
 }

@@ -70,6 +70,7 @@ func TestPartial(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := response.AppendJSON(nil, row.wire)
+			checkParts(t, response, row.wire, got, err)
 			if err != nil {
 				t.Fatal(errors.Unwrap(err))
 			}
@@ -235,6 +236,7 @@ func checkPartial(t *testing.T, s *randomSchema, seed, mask uint64, bits byte) {
 		t.Fatal(err)
 	}
 	got, err := partial.AppendJSON(nil, wire)
+	checkParts(t, partial, wire, got, err)
 	if err != nil {
 		t.Fatalf("%s %v: %v\nwire %x\nwhole %s", md.FullName(), names, errors.Unwrap(err), wire, text)
 	}

@@ -176,6 +176,10 @@ func (p *passage) object(dst []byte, t *table, c content, levels int) ([]byte, e
 			dst = t.appendDefaults(dst, next, sl.f.index)
 		}
 		next = sl.f.index + 1
+		if sl.f.hidden {
+			brace.behind(dst, at)
+			continue
+		}
 		var err error
 		if dst, err = p.field(dst, at, sl, levels, &brace); err != nil {
 			return dst, err
