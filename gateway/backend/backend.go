@@ -112,7 +112,7 @@ func (p *Pool) take(key, name, target string, l line, options ...grpc.DialOption
 		if err != nil {
 			return nil, err
 		}
-		c = &conn{key: key, name: name, client: client, unary: p.transport(l)}
+		c = &conn{key: key, name: name, client: client, wire: p.transport(l)}
 		p.conns[key] = c
 	}
 	c.users++
@@ -131,18 +131,18 @@ func (p *Pool) release(c *conn) func() {
 		p.mu.Unlock()
 		if last {
 			_ = c.client.Close() // it fails only when closed twice
-			c.unary.Close()
+			c.wire.Close()
 		}
 	})
 }
 
-// conn is what leads to one server: grpc-go's client for streams, our own for calls with one message each way. Each
+// conn is what leads to one server: our own client for calls with one request, grpc-go's for the others. Each
 // connects when it is first used.
 type conn struct {
 	key    string
 	name   string // for the operator only
 	client *grpc.ClientConn
-	unary  *transport.Client
+	wire   *transport.Client
 	users  int // guarded by Pool.mu
 }
 

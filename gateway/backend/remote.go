@@ -30,13 +30,18 @@ type remote struct {
 	forwardCredentials bool
 }
 
-// Open starts the call, one with a single message each way when its request is complete. It fails at once while the backend
+// Open starts the call, one with a single request when that is complete. It fails at once while the backend
 // is down. The stream's errors are explained at stream.
 func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, error) {
 	if !c.Method.ClientStreams && !c.Method.ServerStreams {
-		u := &unary{stream: stream{conn: r.conn, call: c}, remote: r}
+		u := &unary{asking: asking{stream: stream{conn: r.conn, call: c}, remote: r}}
 		u.ctx.Context = ctx
 		return u, nil
+	}
+	if !c.Method.ClientStreams {
+		s := &serverStream{asking{stream: stream{conn: r.conn, call: c}, remote: r}}
+		s.ctx.Context = ctx
+		return s, nil
 	}
 	md := make(metadata.MD, len(c.Metadata)+3)
 	r.metadata(c, func(name, value string) bool {
@@ -47,8 +52,7 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 	s.ctx.Context = metadata.NewOutgoingContext(ctx, md)
 	desc := &grpc.StreamDesc{
 		StreamName: string(c.Method.Descriptor.Name()),
-		// With one request message, the end of the stream travels in its frame.
-		ClientStreams: c.Method.ClientStreams,
+		ClientStreams: true,
 		// Whoever drives the call counts the replies, so that it can say what was wrong in its own words.
 		ServerStreams: true,
 	}

@@ -12,38 +12,66 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
-// unary is a call with one message each way as a grpc.ClientStream. It runs the whole call in CloseSend. Its methods are
-// called one after the other.
-type unary struct {
+// asking is a call with one request as a grpc.ClientStream: what unary and serverStream have in common. The methods of both
+// are called one after the other.
+type asking struct {
 	stream
 	remote  *remote
 	wire    transport.Call
 	request *rpc.Frame
 	err     error
-	taken   bool // the reply
 }
 
 // SendMsg borrows the frame until CloseSend returns.
-func (u *unary) SendMsg(m any) error {
+func (a *asking) SendMsg(m any) error {
 	f, ok := m.(*rpc.Frame)
 	if !ok {
 		return fmt.Errorf("a backend takes *rpc.Frame, not %T", m)
 	}
-	u.request = f
+	a.request = f
 	return nil
 }
 
-// CloseSend makes the call. How it ended is what RecvMsg says.
-func (u *unary) CloseSend() error {
-	message, err := rpc.Codec{}.Marshal(u.request)
+// send makes the call with one of the transport's two ways to do so, and returns that one's error.
+func (a *asking) send(do func(context.Context, *transport.Call) error) error {
+	message, err := rpc.Codec{}.Marshal(a.request)
 	if err != nil {
 		return err
 	}
 	defer message.Free()
-	u.wire.Path, u.wire.Request, u.wire.Metadata = u.call.Method.Path, message, u.metadata
-	err = u.conn.unary.Do(u.ctx.Context, &u.wire)
-	u.request, u.wire.Request = nil, nil
-	if u.err = u.outcome(err); u.err != nil && u.wire.Reply != nil {
+	a.wire.Path, a.wire.Request, a.wire.Metadata = a.call.Method.Path, message, a.metadata
+	err = do(a.ctx.Context, &a.wire)
+	a.request, a.wire.Request = nil, nil
+	return err
+}
+
+// metadata lists what the backend gets to see.
+func (a *asking) metadata(yield func(name, value string) bool) { a.remote.metadata(a.call, yield) }
+
+// refused is the failure that the backend's status is, nil for OK.
+func (a *asking) refused() error {
+	if a.wire.Status.Code() == codes.OK {
+		return nil
+	}
+	a.ctx.ended.Store(true)
+	return a.fault(a.wire.Status.Err())
+}
+
+func (a *asking) Header() (metadata.MD, error) { return foreign(a.wire.Header), nil }
+
+func (a *asking) Trailer() metadata.MD { return foreign(a.wire.Trailer) }
+
+func (a *asking) Context() context.Context { return &a.ctx }
+
+// unary is a call with one message each way. It runs as a whole in CloseSend.
+type unary struct {
+	asking
+	taken bool // the reply
+}
+
+// CloseSend makes the call. How it ended is what RecvMsg says.
+func (u *unary) CloseSend() error {
+	if u.err = u.outcome(u.send(u.conn.wire.Do)); u.err != nil && u.wire.Reply != nil {
 		u.wire.Reply.Free()
 		u.wire.Reply = nil
 	}
@@ -55,10 +83,9 @@ func (u *unary) outcome(err error) error {
 	if err != nil {
 		return u.fault(err)
 	}
-	switch st := u.wire.Status; {
-	case st.Code() != codes.OK:
-		u.ctx.ended.Store(true)
-		return u.fault(st.Err())
+	switch err := u.refused(); {
+	case err != nil:
+		return err
 	case u.wire.Replies == 0:
 		return ReplyMissing(u.call)
 	case u.wire.Replies > 1:
@@ -66,9 +93,6 @@ func (u *unary) outcome(err error) error {
 	}
 	return nil
 }
-
-// metadata lists what the backend gets to see.
-func (u *unary) metadata(yield func(name, value string) bool) { u.remote.metadata(u.call, yield) }
 
 // RecvMsg gives the reply, once, and then the end of the call.
 func (u *unary) RecvMsg(m any) error {
@@ -86,9 +110,3 @@ func (u *unary) RecvMsg(m any) error {
 	f.Hold(u.wire.Reply)
 	return nil
 }
-
-func (u *unary) Header() (metadata.MD, error) { return foreign(u.wire.Header), nil }
-
-func (u *unary) Trailer() metadata.MD { return foreign(u.wire.Trailer) }
-
-func (u *unary) Context() context.Context { return &u.ctx }

@@ -126,18 +126,10 @@ func (c *conn) do(ctx context.Context, call *Call) error {
 	s := &call.stream
 	s.begin(c.client)
 	defer s.end(c.client)
-	c.mu.Lock()
-	err := c.enter(ctx, s)
-	if err == nil {
-		err = c.start(ctx, call)
-	}
-	c.admit() // others, if this call has left something for them
-	if err != nil {
-		c.mu.Unlock()
+	err := c.begin(ctx, call)
+	if err != nil && s.id == 0 {
 		return err
 	}
-	err = c.send(ctx, call)
-	c.mu.Unlock()
 	if err == nil {
 		select {
 		case <-s.done:
@@ -147,6 +139,21 @@ func (c *conn) do(ctx context.Context, call *Call) error {
 		}
 	}
 	return c.abandon(call, err)
+}
+
+// begin sends a call's request. If it fails and the stream has an id, the server knows of the call.
+func (c *conn) begin(ctx context.Context, call *Call) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.enter(ctx, &call.stream)
+	if err == nil {
+		err = c.start(ctx, call)
+	}
+	c.admit() // others, if this call has left something for them
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, call)
 }
 
 // enter waits until the server takes one more stream. The caller holds mu.
@@ -357,6 +364,10 @@ func (c *conn) finish(call *Call, err error) {
 	s.err = err
 	c.forget(s)
 	s.wakeUp()
+	if s.many != nil {
+		s.many.wakeUp()
+		return
+	}
 	s.done <- struct{}{}
 }
 

@@ -177,7 +177,8 @@ func (r *reading) data(h http2.FrameHeader, payload []byte) error {
 		r.ended(call, status.Error(codes.Internal, "the server ended the stream without trailers"))
 		return nil
 	}
-	if s.unread += int(h.Length); s.unread >= streamWindow/4 {
+	// While replies wait to be taken, there is no room for more; a message that is not whole yet is let in.
+	if s.unread += int(h.Length); s.unread >= streamWindow/4 && (s.many == nil || len(s.many.waiting) == 0) {
 		c.tellNumber(http2.FrameWindowUpdate, s.id, uint32(s.unread))
 		s.unread = 0
 	}

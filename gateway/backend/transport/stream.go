@@ -42,6 +42,7 @@ type stream struct {
 	message *[]byte // the message so far: a buffer of the pool, or small
 	small   []byte
 	packed  mem.Buffer // the reply, if it is compressed
+	many    *replies   // nil if there is one reply
 }
 
 const (
@@ -123,7 +124,9 @@ func (s *stream) headers(call *Call, fields []hpack.HeaderField, last bool) (end
 		s.begun, s.zipped = true, b.encoding
 	}
 	if !last {
-		call.Header = b.metadata
+		if call.Header = b.metadata; s.many != nil {
+			s.many.wakeUp()
+		}
 		return false, nil
 	}
 	if s.had > 0 {
@@ -227,19 +230,22 @@ func (s *stream) append(piece []byte) {
 func (s *stream) complete(call *Call) {
 	message := s.message
 	s.message, s.had = nil, 0
-	call.Replies++
-	if call.Replies > 1 {
+	if call.Replies++; s.many == nil && call.Replies > 1 {
 		s.drop(message)
 		return
 	}
-	reply := mem.Buffer(mem.SliceBuffer(s.small))
+	whole := mem.Buffer(mem.SliceBuffer(s.small))
 	if message != &s.small {
-		reply = mem.NewBuffer(message, mem.DefaultBufferPool())
+		whole = mem.NewBuffer(message, mem.DefaultBufferPool())
 	}
-	if s.prefix[0] == 1 {
-		s.packed = reply
-	} else {
-		call.Reply = reply
+	switch packed := s.prefix[0] == 1; {
+	case s.many != nil:
+		s.many.waiting = append(s.many.waiting, reply{whole, packed})
+		s.many.wakeUp()
+	case packed:
+		s.packed = whole
+	default:
+		call.Reply = whole
 	}
 }
 

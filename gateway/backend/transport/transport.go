@@ -1,4 +1,4 @@
-// Package transport carries gRPC calls with one message each way over an HTTP/2 connection of its own. It does what
+// Package transport carries gRPC calls with one request message over an HTTP/2 connection of its own. It does what
 // grpc-go's client does for such calls, for less: frames of calls that are ready at the same time are written together, and
 // a call sleeps once, until the goroutine that reads the connection has its whole answer.
 //
@@ -77,7 +77,8 @@ type Call struct {
 	Replies int
 	Reply   mem.Buffer
 
-	stream stream
+	stream  stream
+	replies *replies // if they are taken one by one; Replies and Reply are not set then
 }
 
 // Do makes the call and waits for its end, or that of ctx, whose deadline the server is told. The error is a status error
@@ -85,12 +86,17 @@ type Call struct {
 //
 // A call that the server has certainly not looked at is tried once more, and one that was not even sent a few times.
 func (c *Client) Do(ctx context.Context, call *Call) error {
+	return c.carry(ctx, func(conn *conn) error { return conn.do(ctx, call) })
+}
+
+// carry makes a call on a connection, and on others while none has looked at it.
+func (c *Client) carry(ctx context.Context, do func(*conn) error) error {
 	for tries := triesMax; ; tries-- {
 		conn, err := c.connection(ctx)
 		if err != nil {
 			return err
 		}
-		switch err = conn.do(ctx, call); err {
+		switch err = do(conn); err {
 		case errUnsent:
 		case errUntouched:
 			tries = min(tries, 2)
