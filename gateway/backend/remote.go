@@ -51,7 +51,7 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 	s := &stream{conn: r.conn, call: c}
 	s.ctx.Context = metadata.NewOutgoingContext(ctx, md)
 	desc := &grpc.StreamDesc{
-		StreamName: string(c.Method.Descriptor.Name()),
+		StreamName:    string(c.Method.Descriptor.Name()),
 		ClientStreams: true,
 		// Whoever drives the call counts the replies, so that it can say what was wrong in its own words.
 		ServerStreams: true,
