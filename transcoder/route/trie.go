@@ -13,7 +13,7 @@ import (
 // of objects that point at each other, and a match reads nothing of the rules
 // and templates, which are large. A match that meets 10,000 rules in turn takes
 // 0.24 µs, and 0.20 with 10 rules; with a Go map in each node it took 0.35 and
-// 0.21, and a microsecond where others used the caches as well.
+// 0.21. Where others use the caches as well it is 0.7 with 10,000, and was 1.4.
 //
 // Indices have 32 bits: enough for some gigabytes of templates.
 type trie struct {
