@@ -84,7 +84,7 @@ type conn struct {
 	ping  *time.Timer
 
 	heard  bool // a frame came since the last look
-	talked bool // one that is not PING came since the last PING that we sent
+	talked bool // one of an answer came since the last PING that we sent
 	asking bool // that one is not answered yet
 }
 
@@ -158,7 +158,7 @@ func (c *conn) begin(ctx context.Context, call *Call) error {
 
 // enter waits until the server takes one more stream. The caller holds mu.
 func (c *conn) enter(ctx context.Context, s *stream) error {
-	if len(c.entering) > 0 || c.full() {
+	if c.full() { // as long as anybody waits, it is
 		c.entering = append(c.entering, s)
 		err := c.wait(ctx, s)
 		if i := slices.Index(c.entering, s); i >= 0 {

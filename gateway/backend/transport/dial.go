@@ -65,7 +65,7 @@ func (c *Client) connect(ctx context.Context, a *attempt) {
 			return
 		}
 		select {
-		case <-time.After(wait + rand.N(wait/4)):
+		case <-time.After(wait - rand.N(wait/4)):
 		case <-ctx.Done():
 		}
 	}

@@ -124,7 +124,7 @@ func (r *reading) take(h http2.FrameHeader, payload []byte) (err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heard, c.talked = true, c.talked || h.Type != http2.FramePing
+	c.heard, c.talked = true, c.talked || h.Type == http2.FrameData || h.Type == http2.FrameHeaders
 	switch h.Type {
 	case http2.FrameData:
 		return r.data(h, payload)

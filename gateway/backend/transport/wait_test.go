@@ -3,7 +3,9 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -175,16 +177,142 @@ func TestWindows(t *testing.T) {
 				}
 			}
 		})
-		errs := make(chan error, calls)
-		for range calls {
-			go func() { errs <- c.Do(t.Context(), newCall(make([]byte, size)...)) }()
-		}
-		for range calls {
-			if err := <-errs; err != nil {
-				t.Error(err)
+		doAll(t, c, calls, size)
+	})
+}
+
+// What a call leaves of the connection's window goes to those that wait for it, at once.
+func TestWindowIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls, size = 5, 40_000
+		c := client(t, func(p *peer) {
+			p.greet(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20})
+			for got := 0; got < 65535; {
+				got += len(p.next(http2.FrameData).(*http2.DataFrame).Data())
 			}
+			synctest.Wait()
+			p.WriteWindowUpdate(0, calls*(size+5)-65535)
+			p.serveAtOnce(calls - 1) // the first was in the first window
+		})
+		doAll(t, c, calls, size)
+	})
+}
+
+// All that wait for a stream get one as soon as the server takes more.
+func TestStreamsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 3 * grantsMax
+		c := client(t, func(p *peer) {
+			p.greet(http2.Setting{ID: http2.SettingMaxConcurrentStreams})
+			synctest.Wait()
+			p.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: calls})
+			p.serveAtOnce(calls)
+		})
+		doAll(t, c, calls, 1)
+	})
+}
+
+// serveAtOnce answers all calls when it has n of them.
+func (p *peer) serveAtOnce(n int) {
+	var ids []uint32
+	for range n {
+		ids = append(ids, p.request())
+	}
+	for id := uint32(1); id <= ids[n-1]+100; id += 2 {
+		p.ok(id)
+	}
+	p.drain()
+}
+
+// doAll makes calls at a time, none of which may need the time to pass: a PING would wake what nobody else did.
+func doAll(t *testing.T, c *Client, calls, size int) {
+	start := time.Now()
+	errs := make(chan error, calls)
+	for range calls {
+		go func() { errs <- c.Do(t.Context(), newCall(make([]byte, size)...)) }()
+	}
+	for range calls {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if took := time.Since(start); took > 0 {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// What the server sends is given back to it, padding and what nobody reads any more, too.
+func TestReceiveWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := client(t, func(p *peer) {
+			p.greet()
+			id := p.request()
+			p.head(id)
+			const frame = 256
+			given := map[uint32]uint32{}
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				for given[0] < connWindow/2 || given[id] < connWindow/4 {
+					f, ok := p.next(http2.FrameWindowUpdate).(*http2.WindowUpdateFrame)
+					if !ok {
+						return
+					}
+					given[f.StreamID] += f.Increment
+				}
+			}()
+			for range connWindow / 4 / frame {
+				p.WriteDataPadded(id, false, nil, make([]byte, frame-1))
+				p.WriteDataPadded(id+2, false, nil, make([]byte, frame-1))
+			}
+			<-read
+			if given[0] != connWindow/2 || given[id] != connWindow/4 || len(given) != 2 {
+				t.Errorf("got back %v", given)
+			}
+			p.message(id, 0, "fine")
+			p.trailers(id)
+			p.drain()
+		})
+		if got := ours(c); got != fine {
+			t.Errorf("got %+v", got)
 		}
 	})
+}
+
+// Headers that come again are short, values that do not are kept out of the table, and a table that the server does not
+// have is not used.
+func TestHeaderTable(t *testing.T) {
+	for _, size := range []uint32{4096, 0} {
+		synctest.Test(t, func(t *testing.T) {
+			var blocks []uint32
+			c := client(t, func(p *peer) {
+				p.ReadMetaHeaders.SetMaxDynamicTableSize(size)
+				p.ReadMetaHeaders.SetAllowedMaxDynamicTableSize(size)
+				p.greet(http2.Setting{ID: http2.SettingHeaderTableSize, Val: size})
+				for f := p.next(http2.FrameHeaders); f != nil; f = p.next(http2.FrameHeaders) {
+					blocks = append(blocks, f.Header().Length)
+					for _, field := range f.(*http2.MetaHeadersFrame).Fields {
+						if field.Sensitive != (field.Name == "once") {
+							t.Errorf("%s: never indexed is %v", field.Name, field.Sensitive)
+						}
+					}
+					p.ok(f.Header().StreamID)
+				}
+			})
+			for n := range 3 {
+				call := newCall()
+				call.Metadata = pairs("some", strings.Repeat("x", 100), "once", fmt.Sprint("once-", n), "once", fmt.Sprint("again-", n))
+				if err := c.Do(t.Context(), call); err != nil {
+					t.Error(err)
+				}
+			}
+			c.Close()
+			synctest.Wait()
+			if short := blocks[1] < blocks[0]/2; short != (size > 0) || blocks[1] != blocks[2] {
+				t.Errorf("blocks of %d bytes", blocks)
+			}
+		})
+	}
 }
 
 // A change of SETTINGS_INITIAL_WINDOW_SIZE moves the windows of open streams, below zero, too (RFC 9113, section 6.9.2).
@@ -203,6 +331,7 @@ func TestWindowSettings(t *testing.T) {
 			}
 			p.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 500}) // -500
 			p.WriteWindowUpdate(1, 499)                                                  // -1
+			synctest.Wait()
 			p.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 9}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 502})
 			if read(); got != 1001 { // the window was 1
 				t.Errorf("got %d bytes", got)
@@ -213,9 +342,7 @@ func TestWindowSettings(t *testing.T) {
 			p.ok(1)
 			p.drain()
 		})
-		if err := c.Do(t.Context(), newCall(make([]byte, 3000)...)); err != nil {
-			t.Error(err)
-		}
+		doAll(t, c, 1, 3000)
 	})
 }
 
@@ -334,7 +461,7 @@ func TestDown(t *testing.T) {
 			t.Errorf("%d tries in a minute", n)
 		}
 		up.Store(true)
-		time.Sleep(retryLast + retryLast/4)
+		time.Sleep(retryLast + 100*time.Millisecond) // a try may be under way
 		if got := ours(c); got != fine {
 			t.Errorf("got %+v", got)
 		}
@@ -419,6 +546,25 @@ func TestCloseWhileDraining(t *testing.T) {
 	})
 }
 
+// A connection that takes no more calls is closed with its last.
+func TestGoAwayCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closed := make(chan struct{})
+		c := client(t, func(p *peer) {
+			p.greet()
+			id := p.request()
+			p.WriteGoAway(id, http2.ErrCodeNo, nil)
+			p.ok(id)
+			<-p.gone
+			close(closed)
+		})
+		if got := ours(c); got != fine {
+			t.Errorf("got %+v", got)
+		}
+		<-closed
+	})
+}
+
 // When the last stream id is used up, the next call takes a new connection.
 func TestLastStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -438,8 +584,9 @@ func TestLastStream(t *testing.T) {
 			}
 			c.mu.Unlock()
 		}
-		if conns != 2 {
-			t.Errorf("%d connections", conns)
+		synctest.Wait()
+		if len(c.conns) != 1 || conns != 2 {
+			t.Errorf("%d connections, %d are left", conns, len(c.conns))
 		}
 	})
 }
