@@ -48,6 +48,7 @@ var rules = []struct {
 	{"registry/service", []string{"rpc", "internal/gen", "registry"}, "the registry's gRPC face"},
 	{"registry", []string{"rpc", "internal/gen", "registry"}, "the life cycle"},
 
+	{"gateway/backend/transport", nil, "HTTP/2 and gRPC: it knows bytes, not our calls"},
 	{"gateway/backend", []string{"rpc", "internal/gen"}, "connections know calls and frames only"},
 	{"gateway/config", []string{"rpc", "internal/gen", "gateway/backend", "registry/compile"}, "configuration parses targets"},
 	{"gateway", []string{"rpc", "internal/gen", "gateway", "transcoder", "interceptors", "registry"}, "joins everything"},
