@@ -227,6 +227,29 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
+// Whoever calls, the backend hears the gateway's user agent and no other, by each of the two ways to it.
+func TestUserAgent(t *testing.T) {
+	leak.Check(t)
+	seen := make(chan metadata.MD, 1)
+	l := listen(t, "tcp", "127.0.0.1:0")
+	server(t, l, func(_ any, ss grpc.ServerStream) error {
+		md, _ := metadata.FromIncomingContext(ss.Context())
+		seen <- md
+		return echo(nil, ss)
+	})
+	b := take(t, New(Config{}), &configv1.Backend{Target: l.Addr().String()})
+	for _, name := range []string{"UnaryCall", "StreamingOutputCall", "FullDuplexCall"} {
+		c := rpc.NewCall(method(name))
+		c.Metadata = metadata.Pairs("user-agent", "curl/8")
+		if _, _, err := call(b, c, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := (<-seen)["user-agent"]; len(got) != 1 || !strings.HasPrefix(got[0], userAgent) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 func TestReplyBytesMax(t *testing.T) {
 	leak.Check(t)
 	l := listen(t, "tcp", "127.0.0.1:0")

@@ -67,7 +67,11 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 // gateway, and what the gateway says itself.
 func (r *remote) metadata(c *rpc.Call, yield func(name, value string) bool) {
 	for name, values := range c.Metadata {
-		if name == PrincipalKey || name == clientKey || name == DecisionIDKey || !r.forwardCredentials && slices.Contains(c.Consumed, name) {
+		switch name {
+		case PrincipalKey, clientKey, DecisionIDKey, "user-agent": // the gateway says those itself
+			continue
+		}
+		if !r.forwardCredentials && slices.Contains(c.Consumed, name) {
 			continue
 		}
 		for _, v := range values {
