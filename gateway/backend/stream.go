@@ -27,8 +27,7 @@ import (
 //
 // grpc-go returns both as the same type. What sets them apart is the trailer frame: grpc-go reports it to the stats
 // handler, in the goroutine that reads the connection, before anybody can see the status in it, and reports it only
-// when it was well formed. That costs a call 16 of its 195 allocations (BenchmarkUnary), and no time that can be told
-// from the noise.
+// when it was well formed. That costs a call some allocations, and no time that can be told from the noise.
 type stream struct {
 	grpc.ClientStream
 	conn *conn
