@@ -22,6 +22,9 @@ const (
 	asideBytes = 2000
 	// looks is how often in its time limit a response is looked at.
 	looks = 4
+	// stepBytes is how much of a write has to get on within the limit: a reply of 64 MiB may come as one piece, and a client
+	// that takes it all the time does not stand still.
+	stepBytes = 256 << 10
 )
 
 // patience is the response of one request. A deadline for each write would cost HTTP/2 two messages to the goroutine of
@@ -50,6 +53,16 @@ func (p *patience) Write(data []byte) (int, error) {
 	if p.room -= len(data); p.room >= 0 {
 		return p.ResponseWriter.Write(data)
 	}
+	written := 0
+	for {
+		n, err := p.step(data[written:min(written+stepBytes, len(data))])
+		if written += n; err != nil || written == len(data) {
+			return written, err
+		}
+	}
+}
+
+func (p *patience) step(data []byte) (int, error) {
 	p.begin()
 	defer p.writes.Add(1)
 	return p.ResponseWriter.Write(data)
