@@ -169,6 +169,10 @@ func (r *reading) data(h http2.FrameHeader, payload []byte) error {
 		return nil // what was on its way when the call ended
 	}
 	s := &call.stream
+	if s.unread += int(h.Length); s.unread > streamWindow {
+		c.cut(call, http2.ErrCodeFlowControl, status.Error(codes.Internal, "the server sent more than it may"))
+		return nil
+	}
 	if err := s.data(call, payload); err != nil {
 		c.cut(call, http2.ErrCodeCancel, err)
 		return nil
@@ -178,7 +182,7 @@ func (r *reading) data(h http2.FrameHeader, payload []byte) error {
 		return nil
 	}
 	// While replies wait to be taken, there is no room for more; a message that is not whole yet is let in.
-	if s.unread += int(h.Length); s.unread >= streamWindow/4 && (s.many == nil || len(s.many.waiting) == 0) {
+	if s.unread >= streamWindow/4 && (s.many == nil || len(s.many.waiting) == 0) {
 		c.tellNumber(http2.FrameWindowUpdate, s.id, uint32(s.unread))
 		s.unread = 0
 	}
