@@ -23,6 +23,33 @@ func (call *Call) rest() (replies []string, err error) {
 	}
 }
 
+// Headers are there when Start returns, whatever they say and however late the first message is. A call that ends without
+// any has none.
+func TestRepliesHeader(t *testing.T) {
+	for name, c := range map[string]struct {
+		head func(p *peer, id uint32)
+		want bool
+	}{
+		"WithoutMetadata": {func(p *peer, id uint32) { p.head(id) }, true},
+		"WithMetadata": {func(p *peer, id uint32) {
+			p.headers(id, false, ":status", "200", "content-type", "application/grpc", "some", "thing")
+		}, true},
+		"TrailersOnly": {func(p *peer, id uint32) {
+			p.headers(id, true, ":status", "200", "content-type", "application/grpc", "some", "thing", "grpc-status", "0")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := client(t, func(p *peer) { p.greet(); c.head(p, p.request()); p.drain() })
+				call := newCall()
+				if err := client.Start(t.Context(), call); err != nil || (call.Header != nil) != c.want {
+					t.Errorf("got %v, headers %v", err, call.Header)
+				}
+			})
+		})
+	}
+}
+
 // A server that sends more than it may loses the call: what nobody takes is held in memory.
 func TestRepliesFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
