@@ -3,21 +3,27 @@ package transport
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 )
 
-// replies are the messages of a call whose server sends any number of them. What nobody has taken yet is bounded by the
-// stream's window: it is given back as messages are taken.
+// replies are the messages of a call whose server sends any number of them. What waits is bounded by the stream's window,
+// which is given back as messages are taken, and by one message, which is let in whole. Next takes all that waits at once,
+// so a call whose taker is slow holds up to twice that.
 type replies struct {
 	conn    *conn
 	ready   chan struct{} // has room for one: headers, a message or the end have come
 	waiting []reply       // guarded by the connection's mutex
-	taken   []reply       // belongs to whoever calls Next
-	next    int           // in taken
 	stop    func() bool   // ends the watch over the context
+	givenUp atomic.Bool   // on our side: what is left is not wanted
+
+	// What follows belongs to whoever calls Next.
+	taken []reply
+	next  int   // in taken
+	err   error // what the end is, for Next to say from now on
 }
 
 // reply is a message as it came.
@@ -26,12 +32,14 @@ type reply struct {
 	packed  bool
 }
 
-// Start makes a call whose replies are taken by Next, and waits until its headers have come, or its end. It fails like Do.
-// The call ends with ctx, if the server does not end it before: whoever started it ends ctx when no more replies are
-// wanted. The call borrows Request until Start returns.
+// Start makes a call whose replies are taken by Next, and waits until its headers have come, or its end. It fails like Do
+// if there are none. The call ends with ctx, if the server does not end it before: whoever started it ends ctx when no more
+// replies are wanted. The call borrows Request until Start returns.
 func (c *Client) Start(ctx context.Context, call *Call) error {
-	call.replies = &replies{ready: make(chan struct{}, 1)}
-	return c.carry(ctx, func(conn *conn) error { return conn.open(ctx, call) })
+	r := &replies{ready: make(chan struct{}, 1)}
+	call.replies = r
+	r.err = c.carry(ctx, func(conn *conn) error { return conn.open(ctx, call) })
+	return r.err
 }
 
 // open sends the request of a call and waits for the first answer.
@@ -48,10 +56,12 @@ func (c *conn) open(ctx context.Context, call *Call) error {
 		c.mu.Lock()
 		begun, over, err := s.begun, s.over, s.err
 		c.mu.Unlock()
-		if begun || over {
-			if err != nil && !r.stop() {
-				return status.FromContextError(ctx.Err()).Err() // not to be tried again while giveUp may be running
-			}
+		switch {
+		case begun: // Next says how it has ended, if it has
+			return nil
+		case over && !r.stop():
+			return status.FromContextError(ctx.Err()).Err() // not to be tried again while giveUp may be running
+		case over:
 			return err
 		}
 		<-r.ready // which the end of ctx writes to, too
@@ -68,19 +78,34 @@ func (c *conn) giveUp(s *stream, err error) {
 	c.tellNumber(http2.FrameRSTStream, s.id, uint32(http2.ErrCodeCancel))
 	s.err = err
 	c.forget(s)
+	s.letGo()
+	s.many.givenUp.Store(true)
 	s.many.wakeUp()
 }
 
+// letGo gives back what has come and was not taken. The caller holds the connection's mutex.
+func (s *stream) letGo() {
+	s.drop(s.message)
+	s.message = nil
+	free(s.many.waiting)
+	s.many.waiting = nil
+}
+
+func free(replies []reply) {
+	for _, r := range replies {
+		r.message.Free()
+	}
+}
+
 // Next returns the next reply, which the caller owns. io.EOF is the end that Status speaks of, any other error one made
-// here. It is called by one goroutine at a time.
+// here, and either is said again if Next is called again. It is called by one goroutine at a time.
 func (call *Call) Next() (mem.Buffer, error) {
 	r, s := call.replies, &call.stream
-	for r.next == len(r.taken) {
-		ended, err := r.take(s)
-		if ended {
-			r.stop()
-			return nil, err
-		}
+	for r.err == nil && (r.next == len(r.taken) || r.givenUp.Load()) {
+		r.take(s)
+	}
+	if r.err != nil {
+		return nil, r.err
 	}
 	m := r.taken[r.next]
 	r.taken[r.next] = reply{}
@@ -92,13 +117,14 @@ func (call *Call) Next() (mem.Buffer, error) {
 	m.message.Free()
 	if err != nil {
 		r.conn.giveUp(s, err)
+		r.end(s, err)
 		return nil, err
 	}
 	return mem.SliceBuffer(plain), nil
 }
 
-// take takes all that is waiting, and waits if there is nothing.
-func (r *replies) take(s *stream) (ended bool, err error) {
+// take takes all that is waiting, or waits, or sees that there will be nothing.
+func (r *replies) take(s *stream) {
 	c := r.conn
 	c.mu.Lock()
 	if len(r.waiting) > 0 {
@@ -108,18 +134,29 @@ func (r *replies) take(s *stream) (ended bool, err error) {
 			s.unread = 0
 		}
 		c.mu.Unlock()
-		return false, nil
+		return
 	}
 	over, err := s.over, s.err
 	c.mu.Unlock()
 	switch {
 	case !over:
 		<-r.ready
-		return false, nil
-	case err == nil:
-		err = io.EOF
+	case err != nil:
+		r.end(s, err)
+	default:
+		r.end(s, io.EOF)
 	}
-	return true, err
+}
+
+// end is for when the connection does not know the stream any more.
+func (r *replies) end(s *stream, err error) {
+	r.stop()
+	r.err = err
+	free(r.taken[r.next:])
+	r.taken, r.next = nil, 0
+	r.conn.mu.Lock()
+	defer r.conn.mu.Unlock()
+	s.letGo()
 }
 
 // wakeUp wakes the one that waits for something to come.

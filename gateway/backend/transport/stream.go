@@ -124,7 +124,11 @@ func (s *stream) headers(call *Call, fields []hpack.HeaderField, last bool) (end
 		s.begun, s.zipped = true, b.encoding
 	}
 	if !last {
-		if call.Header = b.metadata; s.many != nil {
+		call.Header = b.metadata
+		if s.many != nil {
+			if call.Header == nil {
+				call.Header = metadata.MD{} // that they have come is news by itself: the first message may take long
+			}
 			s.many.wakeUp()
 		}
 		return false, nil

@@ -71,7 +71,7 @@ type Call struct {
 
 	// Status is what the server said in the end; nil if it did not, and Do returned an error.
 	Status *status.Status
-	// Header and Trailer are the metadata that came, without the protocol's own.
+	// Header and Trailer are the metadata that came, without the protocol's own. After Start, Header is nil if none came.
 	Header, Trailer metadata.MD
 	// Replies counts the messages that came; Reply is the first. The caller owns it, whatever Do returned.
 	Replies int
