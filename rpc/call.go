@@ -51,6 +51,8 @@ func NewCall(m *Method) *Call {
 
 // Context returns the context of the running call. It is here, against the rule that contexts are not stored, because
 // the moments of a Check take only the Call; a moment that waits passes it on. It is valid from Admit to Done.
+// What grpc-go's interceptors look for besides (peer, incoming metadata, transport stream) is in the context of the front's
+// stream, and here only if somebody was put around the call.
 func (c *Call) Context() context.Context { return c.ctx }
 
 // WithContext sets the context of the running call, and returns it with the call inside, for fronts and drivers.

@@ -20,8 +20,6 @@ type Frame struct {
 	flat mem.Buffer
 	view proto.Message
 	err  error
-	// received counts the messages that came in, for methods that have one.
-	received int
 }
 
 // NewFrame returns an empty frame for a message of type t, to be filled by RecvMsg.
@@ -95,32 +93,27 @@ func (f *Frame) Free() {
 	if f.flat != nil {
 		f.flat.Free()
 	}
-	*f = Frame{typ: f.typ, received: f.received}
+	*f = Frame{typ: f.typ}
 }
-
-// Received is how many messages a stream has put into the frame, of which it holds the last. Free does not change it.
-func (f *Frame) Received() int { return f.received }
 
 // fill makes the frame hold data, of which it takes its own reference.
 func (f *Frame) fill(data mem.BufferSlice) {
 	f.Free()
 	data.Ref()
 	f.wire = append(f.wire, data...)
-	f.received++
 }
 
 // Hold makes f hold wire, of which it takes over the caller's reference.
 func (f *Frame) Hold(wire mem.Buffer) {
 	f.Free()
 	f.wire = append(f.wire, wire)
-	f.received++
 }
 
 // Take makes f hold the message of other, which is empty afterwards.
 func (f *Frame) Take(other *Frame) {
 	f.Free()
-	typ, received := f.typ, f.received
+	typ := f.typ
 	*f = *other
-	f.typ, f.received = typ, received+1
+	f.typ = typ
 	*other = Frame{typ: other.typ}
 }

@@ -9,9 +9,8 @@ import (
 )
 
 // Backend opens the far side of a call: the handler at the end of every chain. The stream's SendMsg and RecvMsg take
-// a *Frame; SendMsg borrows it
-// (until CloseSend, if the method has one request), RecvMsg fills an empty one, which the caller then owns. The context ends the stream.
-// A Backend is safe for concurrent use.
+// a *Frame; SendMsg borrows it (until CloseSend, if the method has one request), RecvMsg fills an empty one, which the
+// caller then owns. The context ends the stream. A Backend is safe for concurrent use.
 type Backend interface {
 	Open(ctx context.Context, c *Call) (grpc.ClientStream, error)
 }

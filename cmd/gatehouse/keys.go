@@ -54,7 +54,9 @@ func printKey(out, secret io.Writer, id, principal string, scopes []string) erro
 		return fmt.Errorf("%q cannot be a key's id; use up to 64 letters, digits, hyphens and underscores", id)
 	}
 	k := newKey(id, scopes...)
-	fmt.Fprintf(secret, "The caller sends: x-api-key: %s\n", k)
+	if _, err := fmt.Fprintf(secret, "The caller sends: x-api-key: %s\n", k); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "authn:\n  api_keys:\n    - id: %s\n      secret_sha256: %s\n      principal: %q\n", id, k.sum(), principal)
 	if len(scopes) > 0 {
 		fmt.Fprintf(out, "      scopes: [%s]\n", strings.Join(quoted(scopes), ", "))
@@ -80,7 +82,9 @@ configuration, which hold only its SHA-256, go to standard output.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			k := newKey("")
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s=%s\n", adminKeyEnv, k.secret)
+			if _, err := fmt.Fprintf(cmd.ErrOrStderr(), "%s=%s\n", adminKeyEnv, k.secret); err != nil {
+				return err
+			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "admin:\n  key_sha256: %s\n", k.sum())
 			return err
 		},

@@ -1,5 +1,5 @@
-// Package backend connects the gateway to the servers behind it: one address, one connection, shared by every call and
-// every snapshot that names it. Read Pool first, then stream.go, which says how a backend's failures reach the caller.
+// Package backend connects the gateway to the servers behind it: one address, at most two connections, shared by
+// every call and every snapshot that names it. Read Pool first, then stream.go, which says how a backend's failures reach the caller.
 package backend
 
 import (

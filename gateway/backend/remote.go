@@ -30,8 +30,8 @@ type remote struct {
 	forwardCredentials bool
 }
 
-// Open starts the call, one with a single request when that is complete. It fails at once while the backend
-// is down. The stream's errors are explained at stream.
+// Open starts the call, one with a single request when that is complete. While the backend is down the call fails at
+// once, here or in RecvMsg. The stream's errors are explained at stream.
 func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, error) {
 	if !c.Method.ClientStreams && !c.Method.ServerStreams {
 		u := &unary{asking: asking{stream: stream{conn: r.conn, call: c}, remote: r}}

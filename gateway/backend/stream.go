@@ -84,7 +84,7 @@ func (s *stream) Header() (metadata.MD, error) {
 // Trailer returns the backend's trailers without those of the protocol, once RecvMsg has returned an error.
 func (s *stream) Trailer() metadata.MD { return foreign(s.ClientStream.Trailer()) }
 
-// fault turns an error of grpc-go into what the caller may see.
+// fault turns an error of grpc-go, or of our own transport, into what the caller may see.
 func (s *stream) fault(err error) error {
 	st := status.Convert(err)
 	if s.ctx.ended.Load() {

@@ -1,4 +1,4 @@
-// Package telemetry counts and times calls, by OpenTelemetry's metric SDK, and serves the numbers in Prometheus' form.
+// Package telemetry counts calls, by OpenTelemetry's metric SDK, times them, and serves the numbers in Prometheus' form.
 // Read telemetry.go first; series.go is what the hot path touches.
 //
 // Labels come from the schema and from the gateway's own words, never from a client: a request for a method that does

@@ -5,7 +5,6 @@ import (
 	"log"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	grpcgo "google.golang.org/grpc"
@@ -100,7 +99,9 @@ func (n *Native) serve(ss grpcgo.ServerStream, t *front.Table) error {
 	if call.Metadata, dropped = front.MetadataFromGRPC(in); dropped > 0 {
 		n.env.Ignored("header", dropped)
 	}
-	return serve(e, call, &nativeStream{ServerStream: ss, call: call, base: call.WithContext(ctx)}, log.Printf)
+	// Checks and interceptors see the same metadata, not what a client may not set.
+	call.WithContext(metadata.NewIncomingContext(ctx, call.Metadata))
+	return serve(e, call, &nativeStream{ServerStream: ss, ctx: call.Context()}, log.Printf)
 }
 
 // unrouted answers a call that has no method.
@@ -131,18 +132,10 @@ func forwarded(in metadata.MD) http.Header {
 // nativeStream is grpc-go's stream with the call in its context.
 type nativeStream struct {
 	grpcgo.ServerStream
-	call *rpc.Call
-	base context.Context
-	rich sync.Once
-	ctx  context.Context
+	ctx context.Context
 }
 
-// Context returns grpc-go's context with the call inside, and with the metadata that its checks see, not what a client may
-// not set.
-func (s *nativeStream) Context() context.Context {
-	s.rich.Do(func() { s.ctx = metadata.NewIncomingContext(s.base, s.call.Metadata) })
-	return s.ctx
-}
+func (s *nativeStream) Context() context.Context { return s.ctx }
 
 // RecvMsg and SendMsg refuse what is no frame before grpc-go sees it, which would end the call with a status of its own.
 func (s *nativeStream) RecvMsg(m any) error {

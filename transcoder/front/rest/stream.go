@@ -60,6 +60,7 @@ type stream struct {
 	torn       bool    // parts of a message have left, and the rest has not
 	counted    int     // bytes of those parts that HEAD only counts
 	replied    bool
+	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
 }
 
@@ -229,6 +230,7 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 	if err = s.render(frame); err == nil && s.media == typeLines {
 		s.json.bytes = append(s.json.bytes, '\n')
 	}
+	s.failed = err
 	return err
 }
 
@@ -243,8 +245,8 @@ func (s *stream) writeLine() error {
 	return nil
 }
 
-// write writes s.json. After an error the buffer is nobody's: net/http's HTTP/2 server may still read from what it was
-// given when a stream is reset, and another call's reply must not come to stand there.
+// write writes s.json. After an error the buffer is nobody's: net/http's HTTP/2 server has once read on from what it was
+// given when a stream was reset (go.dev/issue/58446), and another call's reply must never come to stand there.
 func (s *stream) write() error {
 	_, err := s.w.Write(s.json.bytes)
 	if err != nil {
@@ -298,6 +300,9 @@ func (s *stream) finish(err error) {
 	s.ended = true
 	s.flusher.Stop()
 	defer func() { s.json.free(); s.json = nil }()
+	if err == nil {
+		err = s.failed // whoever was put around the call may not have passed it on
+	}
 	if err == nil && !s.route.Method.ServerStreams && !s.replied {
 		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
 	}
