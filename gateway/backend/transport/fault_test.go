@@ -140,27 +140,29 @@ func TestAgain(t *testing.T) {
 		}}, 1, failed(codes.Unavailable)},
 		{"Gone", []func(*peer, uint32){func(p *peer, _ uint32) { p.conn.Close() }}, 1, failed(codes.Unavailable)},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			leak.Check(t)
-			var calls atomic.Int32
-			client := client(t, func(p *peer) {
-				if !p.greet() {
-					return
-				}
-				for id := p.request(); id != 0; id = p.request() {
-					if n := int(calls.Add(1)); n <= len(c.do) {
-						c.do[n-1](p, id)
-					} else {
-						p.ok(id)
+		for way, call := range ways {
+			t.Run(c.name+way, func(t *testing.T) {
+				leak.Check(t)
+				var calls atomic.Int32
+				client := client(t, func(p *peer) {
+					if !p.greet() {
+						return
 					}
+					for id := p.request(); id != 0; id = p.request() {
+						if n := int(calls.Add(1)); n <= len(c.do) {
+							c.do[n-1](p, id)
+						} else {
+							p.ok(id)
+						}
+					}
+				})
+				if got := call(client); got != c.want {
+					t.Errorf("got %+v, want %+v", got, c.want)
+				}
+				if got := calls.Load(); got != c.calls {
+					t.Errorf("the server has seen %d calls, not %d", got, c.calls)
 				}
 			})
-			if got := ours(client); got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-			if got := calls.Load(); got != c.calls {
-				t.Errorf("the server has seen %d calls, not %d", got, c.calls)
-			}
-		})
+		}
 	}
 }

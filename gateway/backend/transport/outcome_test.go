@@ -237,6 +237,29 @@ func (w watcher) HandleRPC(_ context.Context, event stats.RPCStats) {
 func (watcher) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 func (watcher) HandleConn(context.Context, stats.ConnStats)                       {}
 
+// ways are how a call can be made.
+var ways = map[string]func(*Client) outcome{"Do": ours, "Start": oursTaken}
+
+// oursTaken is ours with the replies taken one by one.
+func oursTaken(c *Client) outcome {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	call := newCall([]byte("hello")...)
+	err := c.Start(ctx, call)
+	if err != nil {
+		return failed(status.Code(err))
+	}
+	replies, err := call.rest()
+	if err != io.EOF {
+		return failed(status.Code(err))
+	}
+	o := outcome{code: call.Status.Code(), server: true, replies: len(replies)}
+	if len(replies) > 0 {
+		o.reply = replies[0]
+	}
+	return o
+}
+
 // ours makes a call and says how it ended.
 func ours(c *Client) outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -340,15 +363,19 @@ func TestOutcome(t *testing.T) {
 				}
 				p.serveOK()
 			}
-			c := client(t, serve)
-			if got := ours(c); got != b.want {
-				t.Errorf("got %+v, want %+v", got, b.want)
-			}
-			if got := ours(c); got != fine {
-				t.Errorf("the next call: got %+v", got)
-			}
-			if n := conns.Load(); n > 1 != b.breaks {
-				t.Errorf("%d connections", n)
+			for way, call := range ways {
+				conns.Store(0)
+				c := client(t, serve)
+				if got := call(c); got != b.want {
+					t.Errorf("%s: got %+v, want %+v", way, got, b.want)
+				}
+				if got := ours(c); got != fine {
+					t.Errorf("%s: the next call: got %+v", way, got)
+				}
+				if n := conns.Load(); n > 1 != b.breaks {
+					t.Errorf("%s: %d connections", way, n)
+				}
+				c.Close()
 			}
 			if got := oneByOne(client(t, serve)); got != b.want {
 				t.Errorf("its replies taken one by one: got %+v, want %+v", got, b.want)

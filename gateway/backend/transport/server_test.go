@@ -124,6 +124,12 @@ func TestManyCalls(t *testing.T) {
 		})
 	}
 	group.Wait()
+	checkIdle(t, c)
+}
+
+// checkIdle checks that the client has one connection, and that nothing is left on it.
+func checkIdle(t *testing.T, c *Client) {
+	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.conns) != 1 {

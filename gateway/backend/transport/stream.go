@@ -234,9 +234,11 @@ func (s *stream) append(piece []byte) {
 func (s *stream) complete(call *Call) {
 	message := s.message
 	s.message, s.had = nil, 0
-	if call.Replies++; s.many == nil && call.Replies > 1 {
-		s.drop(message)
-		return
+	if s.many == nil {
+		if call.Replies++; call.Replies > 1 {
+			s.drop(message)
+			return
+		}
 	}
 	whole := mem.Buffer(mem.SliceBuffer(s.small))
 	if message != &s.small {

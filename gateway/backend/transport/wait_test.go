@@ -36,9 +36,10 @@ func TestWait(t *testing.T) {
 		},
 		"ForTheFirstFrame": func(p *peer) { <-p.gone },
 	} {
-		for end, want := range map[string]codes.Code{"Deadline": codes.DeadlineExceeded, "Cancel": codes.Canceled, "Close": codes.Canceled} {
+		for end, want := range map[string]codes.Code{"Deadline": codes.DeadlineExceeded, "Cancel": codes.Canceled, "Close": codes.Canceled, "DeadlineOfStart": codes.DeadlineExceeded, "CancelOfStart": codes.Canceled, "CloseOfStart": codes.Canceled} {
 			t.Run(name+end, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
+					end, start := strings.CutSuffix(end, "OfStart")
 					c := client(t, serve)
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
@@ -51,9 +52,13 @@ func TestWait(t *testing.T) {
 					case "Close":
 						time.AfterFunc(2*time.Second, c.Close)
 					}
-					start := time.Now()
-					err := c.Do(ctx, newCall(make([]byte, 1<<20)...))
-					if took := time.Since(start); status.Code(err) != want || took != 2*time.Second {
+					call := c.Do
+					if start {
+						call = c.Start
+					}
+					began := time.Now()
+					err := call(ctx, newCall(make([]byte, 1<<20)...))
+					if took := time.Since(began); status.Code(err) != want || took != 2*time.Second {
 						t.Errorf("got %v after %s", err, took)
 					}
 				})
