@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net"
 	"testing"
@@ -118,6 +119,87 @@ func BenchmarkCall(b *testing.B) {
 					for pb.Next() {
 						if err := client.call(ctx); err != nil {
 							b.Error(err)
+							return
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkReplies compares a stream of 1,000 small messages over this package with grpc-go's NewStream and RecvMsg, like
+// BenchmarkCall.
+func BenchmarkReplies(b *testing.B) {
+	const count = 1000
+	reply := mem.BufferSlice{mem.SliceBuffer(make([]byte, 180))}
+	dial := serve(b, func(_ any, ss grpc.ServerStream) error {
+		var m mem.BufferSlice
+		if err := ss.RecvMsg(&m); err != nil {
+			return err
+		}
+		m.Free()
+		for range count {
+			if err := ss.SendMsg(&reply); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	message := mem.BufferSlice{mem.SliceBuffer(make([]byte, 180))}
+	ours := New(Config{Dial: dial, Scheme: "http", Authority: "test", UserAgent: "test", MessageBytesMax: 1 << 20})
+	b.Cleanup(ours.Close)
+	theirs, err := grpc.NewClient("passthrough:///test", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodecV2(raw{})),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return dial(ctx) }))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { theirs.Close() })
+
+	for _, client := range []struct {
+		name string
+		call func(context.Context) (int, error)
+	}{
+		{"Ours", func(ctx context.Context) (n int, err error) {
+			call := &Call{Path: "/test.Service/Method", Metadata: pairs(), Request: message}
+			for err = ours.Start(ctx, call); err == nil; n++ {
+				var m mem.Buffer
+				if m, err = call.Next(); err != nil {
+					break
+				}
+				m.Free()
+			}
+			return n, err
+		}},
+		{"RecvMsg", func(ctx context.Context) (n int, err error) {
+			stream, err := theirs.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/test.Service/Method")
+			if err != nil {
+				return 0, err
+			}
+			if err = stream.SendMsg(&message); err == nil {
+				err = stream.CloseSend()
+			}
+			for ; err == nil; n++ {
+				var m mem.BufferSlice
+				if err = stream.RecvMsg(&m); err != nil {
+					break
+				}
+				m.Free()
+			}
+			return n, err
+		}},
+	} {
+		for _, n := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/%d", client.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetParallelism(n)
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						ctx, cancel := context.WithCancel(context.Background())
+						got, err := client.call(ctx)
+						cancel()
+						if err != io.EOF || got != count {
+							b.Errorf("got %d messages and %v", got, err)
 							return
 						}
 					}

@@ -281,30 +281,6 @@ func ours(c *Client) outcome {
 	return o
 }
 
-// oneByOne makes the same call, and takes its replies one by one.
-func oneByOne(c *Client) outcome {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	call := newCall([]byte("hello")...)
-	if err := c.Start(ctx, call); err != nil {
-		return failed(status.Code(err))
-	}
-	for o := (outcome{server: true}); ; o.replies++ {
-		reply, err := call.Next()
-		if err == io.EOF {
-			o.code = call.Status.Code()
-			return o
-		}
-		if err != nil {
-			return failed(status.Code(err))
-		}
-		if o.replies == 0 {
-			o.reply = string(reply.ReadOnlyData())
-		}
-		reply.Free()
-	}
-}
-
 // theirs makes the same call with grpc-go's client.
 func theirs(t *testing.T, dial func(context.Context) (net.Conn, error)) outcome {
 	var ended atomic.Bool
@@ -376,9 +352,6 @@ func TestOutcome(t *testing.T) {
 					t.Errorf("%s: %d connections", way, n)
 				}
 				c.Close()
-			}
-			if got := oneByOne(client(t, serve)); got != b.want {
-				t.Errorf("its replies taken one by one: got %+v, want %+v", got, b.want)
 			}
 			want := b.want
 			if b.grpc != nil {

@@ -12,7 +12,8 @@ import (
 
 // replies are the messages of a call whose server sends any number of them. What waits is bounded by the stream's window,
 // which is given back as messages are taken, and by one message, which is let in whole. Next takes all that waits at once,
-// so a call whose taker is slow holds up to twice that.
+// so a call whose taker is slow holds up to twice that. Each message costs some 48 bytes beside its own: a window full of
+// empty ones is 10 MiB of memory, one of messages of 180 bytes 1.3 MiB.
 type replies struct {
 	conn    *conn
 	ready   chan struct{} // has room for one: headers, a message or the end have come

@@ -136,6 +136,11 @@ func TestRepliesGivenUp(t *testing.T) {
 				synctest.Wait()
 				cancel()
 				synctest.Wait()
+				conn.mu.Lock()
+				if n := len(call.replies.waiting); !c.ended && (n > 0 || call.stream.message != nil) {
+					t.Errorf("%d replies wait for nobody, a part: %t", n, call.stream.message != nil)
+				}
+				conn.mu.Unlock()
 				got, err := call.rest()
 				if err == io.EOF {
 					err = call.Status.Err()
@@ -445,9 +450,12 @@ func TestRepliesOfServer(t *testing.T) {
 	leak.Check(t)
 	c := New(Config{Dial: serve(t, streamed), Scheme: "http", Authority: "test", MessageBytesMax: 3 << 20})
 	t.Cleanup(c.Close)
-	for _, s := range []struct{ count, size int }{{0, 0}, {1, 0}, {1, 1}, {5000, 0}, {2000, 180}, {300, 1 << 10}, {300, 1<<10 + 1}, {100, 16 << 10}, {10, 1 << 20}, {3, 3 << 20}} {
+	for _, s := range []struct{ count, size int }{{0, 0}, {1, 0}, {1, 1}, {10_000, 0}, {10_000, 180}, {300, 1 << 10}, {300, 1<<10 + 1}, {100, 16 << 10}, {10, 1 << 20}, {3, 3 << 20}} {
 		for _, code := range []codes.Code{codes.OK, codes.NotFound} {
 			for _, zip := range [][]string{nil, {"zip", "1"}} {
+				if zip != nil && (code != codes.OK || s.count > 1000) {
+					continue // compression takes long, and changes nothing there
+				}
 				t.Run(fmt.Sprintf("%dTimes%d%s%v", s.count, s.size, code, zip), func(t *testing.T) {
 					call := newStream(s.count, s.size, code, zip...)
 					if err := c.Start(patient(t), call); err != nil {
@@ -495,7 +503,7 @@ func TestManyStreams(t *testing.T) {
 				size := []int{0, 4, 180, 2000, 50_000, 1 << 20}[random.IntN(6)]
 				count := random.IntN(1_000_000/(size+1000) + 1)
 				var more []string
-				if random.IntN(4) == 0 {
+				if count < 100 && random.IntN(4) == 0 {
 					more = []string{"zip", "1"}
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), patience)

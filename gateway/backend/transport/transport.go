@@ -1,9 +1,9 @@
 // Package transport carries gRPC calls with one request message over an HTTP/2 connection of its own. It does what
 // grpc-go's client does for such calls, for less: frames of calls that are ready at the same time are written together, and
-// a call sleeps once, until the goroutine that reads the connection has its whole answer.
+// a call with one reply sleeps once, until the goroutine that reads the connection has its whole answer.
 //
-// Read this file for what a call is, dial.go for how a connection comes and goes, conn.go for the way out and read.go for
-// the way back. What the frames are is RFC 9113; what they mean is gRPC's "PROTOCOL-HTTP2".
+// Read this file for what a call is, replies.go for one whose replies are taken one by one, dial.go for how a connection
+// comes and goes, conn.go for the way out and read.go for the way back. What the frames are is RFC 9113; what they mean is gRPC's "PROTOCOL-HTTP2".
 package transport
 
 import (
