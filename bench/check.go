@@ -40,7 +40,7 @@ func (b *bench) check(ctx context.Context, c *contender, s *scenario.Scenario) e
 		}
 	}
 	got := s.Request.ProtoReflect().New().Interface()
-	if err := proto.Unmarshal(b.server.Last(), got); err != nil {
+	if err := proto.Unmarshal(b.server.Last(s.Method), got); err != nil {
 		return fmt.Errorf("the backend got no %s: %w", s.Request.ProtoReflect().Descriptor().FullName(), err)
 	}
 	if !proto.Equal(got, s.Request) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -23,7 +24,7 @@ type Backend struct {
 	server  *grpc.Server
 	address string
 	calls   atomic.Int64
-	last    atomic.Pointer[[]byte]
+	last    sync.Map // method → []byte
 }
 
 // reply is what is answered to requests that have these bytes in them.
@@ -53,12 +54,12 @@ func (b *Backend) Address() string { return b.address }
 // Calls counts the calls so far.
 func (b *Backend) Calls() int64 { return b.calls.Load() }
 
-// Last is the request of the last call, encoded; nil before the first.
-func (b *Backend) Last() []byte {
-	if last := b.last.Load(); last != nil {
-		return *last
-	}
-	return nil
+// Last is the request of the last call of a method, encoded; nil before the first. Another method's late calls, of a load
+// that has ended, do not count.
+func (b *Backend) Last(method string) []byte {
+	last, _ := b.last.Load(method)
+	request, _ := last.([]byte)
+	return request
 }
 
 // Stop ends all calls.
@@ -77,13 +78,13 @@ func (b *Backend) handle(_ any, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&request); err != nil {
 		return err
 	}
+	method, _ := grpc.MethodFromServerStream(stream)
 	b.calls.Add(1)
-	b.last.Store(&request)
+	b.last.Store(method, request)
 	// The end of the request, so that gateways which send it apart see no reset.
 	if err := stream.RecvMsg(&[]byte{}); err != io.EOF {
 		return status.Error(codes.InvalidArgument, "more than one message")
 	}
-	method, _ := grpc.MethodFromServerStream(stream)
 	for _, r := range b.replies[method] {
 		if bytes.Contains(request, r.contains) {
 			return send(stream, r.messages)
