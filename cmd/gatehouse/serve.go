@@ -46,6 +46,6 @@ A flag wins over its environment variable (GATEHOUSE_LISTEN for --listen, and so
 
 // ballastBytes is memory that is never touched, so the machine gives none for it, but the garbage collector counts it as
 // used: it starts a cycle when as much again was allocated. A gateway keeps little and allocates much, and would without it
-// collect every few MiB, for a tenth of what its calls cost. What really is in use still doubles before a cycle, as
+// collect every few MiB (docs/adr/ballast.md). What really is in use still doubles before a cycle, as
 // GOGC says, and GOMEMLIMIT holds.
 const ballastBytes = 24 << 20
