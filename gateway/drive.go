@@ -133,18 +133,19 @@ func (d *driver) single(ctx context.Context) error {
 	return d.replies(far)
 }
 
-// receiveOnly fills f with the client's message, and makes sure that there is exactly one.
+// receiveOnly fills f with the client's message, and makes sure that there is exactly one. That a client treats a method
+// as one of another kind is UNIMPLEMENTED in gRPC's list of status codes ("cardinality violation").
 func (d *driver) receiveOnly(f *rpc.Frame) error {
 	switch err := d.front.RecvMsg(f); {
 	case err == io.EOF:
-		return rpc.Errorf(codes.InvalidArgument, "REQUEST_MISSING", "%s takes one request message, and none came", d.call.Method.Name())
+		return rpc.Errorf(codes.Unimplemented, "REQUEST_MISSING", "%s takes one request message, and none came", d.call.Method.Name())
 	case err != nil:
 		return d.fromFront(err)
 	}
 	defer d.extra.Free()
 	switch err := d.front.RecvMsg(&d.extra); {
 	case err == nil:
-		return rpc.Errorf(codes.InvalidArgument, "REQUEST_REPEATED", "%s takes one request message, and more came", d.call.Method.Name())
+		return rpc.Errorf(codes.Unimplemented, "REQUEST_REPEATED", "%s takes one request message, and more came", d.call.Method.Name())
 	case err != io.EOF:
 		return d.fromFront(err)
 	}

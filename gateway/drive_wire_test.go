@@ -109,11 +109,11 @@ func TestDriveOneMessageEachWay(t *testing.T) {
 		want     codes.Code
 	}{
 		{"One", "UnaryCall", []string{""}, 1, codes.OK},
-		{"NoRequest", "UnaryCall", nil, 1, codes.InvalidArgument},
-		{"TwoRequests", "UnaryCall", []string{"", ""}, 1, codes.InvalidArgument},
+		{"NoRequest", "UnaryCall", nil, 1, codes.Unimplemented},
+		{"TwoRequests", "UnaryCall", []string{"", ""}, 1, codes.Unimplemented},
 		{"NoReply", "UnaryCall", []string{""}, 0, codes.Internal},
 		{"TwoReplies", "UnaryCall", []string{""}, 2, codes.Internal},
-		{"ServerStreamNoRequest", "StreamingOutputCall", nil, 0, codes.InvalidArgument},
+		{"ServerStreamNoRequest", "StreamingOutputCall", nil, 0, codes.Unimplemented},
 		{"ServerStreamNoReply", "StreamingOutputCall", []string{""}, 0, codes.OK},
 		{"ClientStreamNoRequest", "StreamingInputCall", nil, 1, codes.OK},
 		{"ClientStreamNoReply", "StreamingInputCall", []string{"", ""}, 0, codes.Internal},

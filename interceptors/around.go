@@ -36,7 +36,7 @@ func (s decodesRequests) RecvMsg(m any) error {
 	}
 	if f.Type() == nil { // received only to see that there is nothing more
 		f.Free()
-		return rpc.Errorf(codes.InvalidArgument, "REQUEST_REPEATED", "the method takes one request message, and more came")
+		return rpc.Errorf(codes.Unimplemented, "REQUEST_REPEATED", "the method takes one request message, and more came")
 	}
 	_, err := f.Message()
 	return err

@@ -195,6 +195,6 @@ func TestAround_MessageTooMany(t *testing.T) {
 	serve := func(_ *rpc.Call, ss grpc.ServerStream) error { return ss.RecvMsg(&rpc.Frame{}) }
 	ss := newStream(checktest.Call(m), checktest.Frame(t, m.Input, `{"id":"a"}`))
 	err := ss.around(looking(&seen), serve)
-	require.Equal(t, codes.InvalidArgument, checktest.Error(t, err, "REQUEST_REPEATED").Code())
+	require.Equal(t, codes.Unimplemented, checktest.Error(t, err, "REQUEST_REPEATED").Code())
 	require.Zero(t, seen)
 }
