@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/gatehouse-gateway/gatehouse/gateway/config"
 	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
@@ -43,12 +44,12 @@ func (p *policy) merge(cfg *configv1.Config, md protoreflect.MethodDescriptor) r
 		p.Timeout = cfg.GetLimits().GetTimeout().AsDuration()
 	}
 	service := serviceOptions(md.Parent().(protoreflect.ServiceDescriptor))
-	p.apply(service.GetAccess(), service.GetTimeout().AsDuration(), "option of "+string(md.Parent().FullName()))
+	p.apply(service.GetAccess(), service.GetTimeout(), "option of "+string(md.Parent().FullName()))
 	p.Scopes = append(p.Scopes, service.GetScopes()...)
 	p.quota(service.GetQuota(), string(md.Parent().FullName()))
 
 	method := methodOptions(md)
-	p.apply(method.GetAccess(), method.GetTimeout().AsDuration(), "option of "+string(md.FullName()))
+	p.apply(method.GetAccess(), method.GetTimeout(), "option of "+string(md.FullName()))
 	p.Scopes = append(p.Scopes, method.GetScopes()...)
 	p.quota(method.GetQuota(), string(md.FullName()))
 	p.Cost = max(1, int(method.GetCost()))
@@ -57,7 +58,7 @@ func (p *policy) merge(cfg *configv1.Config, md protoreflect.MethodDescriptor) r
 		if !matches(entry.GetMatch(), md) {
 			continue
 		}
-		p.apply(entry.GetAccess(), entry.GetTimeout().AsDuration(), fmt.Sprintf("services[%d] of the configuration", i))
+		p.apply(entry.GetAccess(), entry.GetTimeout(), fmt.Sprintf("services[%d] of the configuration", i))
 		if len(entry.GetScopes()) > 0 {
 			p.Scopes = entry.GetScopes()
 		}
@@ -118,12 +119,13 @@ func methodOptions(md protoreflect.MethodDescriptor) *policyv1.MethodPolicy {
 // policy is rpc.Policy while it is put together.
 type policy rpc.Policy
 
-func (p *policy) apply(access policyv1.Access, timeout time.Duration, rule string) {
+// apply takes over what is said: a timeout of 0, too, which means none.
+func (p *policy) apply(access policyv1.Access, timeout *durationpb.Duration, rule string) {
 	if access != policyv1.Access_ACCESS_UNSPECIFIED {
 		p.Access, p.AccessRule = rpc.Access(access), rule
 	}
-	if timeout > 0 {
-		p.Timeout = timeout
+	if d := timeout.AsDuration(); timeout != nil && d >= 0 {
+		p.Timeout = d
 	}
 }
 

@@ -68,6 +68,8 @@ func TestPolicyOf(t *testing.T) {
 			&configv1.Service{Match: "a.v1.S.Plain"},
 		), "a.v1.S.Plain",
 			rpc.Policy{Access: rpc.Denied, AccessRule: "services[1] of the configuration", Scopes: []string{"one"}, Quota: inherited, Cost: 1, Timeout: 5 * time.Second}},
+		{"TimeoutOfZeroIsNone", defaults(&configv1.Service{Match: "a.v1.Bare.Plain", Timeout: durationpb.New(0)}), "a.v1.Bare.Plain",
+			rpc.Policy{Access: rpc.Denied, AccessRule: "default_access of the configuration", Cost: 1}},
 		{"Dev", &configv1.Config{Dev: true, DefaultAccess: policyv1.Access_DENIED, Services: []*configv1.Service{{Match: "*", Access: policyv1.Access_DENIED}}}, "a.v1.S.Own",
 			rpc.Policy{Access: rpc.Public, AccessRule: "--dev", Cost: 7, Timeout: 90 * time.Second,
 				Quota: &rpc.Quota{Name: "a.v1.S.Own", Limit: 2, Period: time.Second, Burst: 9, Per: rpc.PerAddress}}},

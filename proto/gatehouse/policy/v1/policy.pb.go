@@ -208,8 +208,8 @@ type ServicePolicy struct {
 	Quota *Quota `protobuf:"bytes,3,opt,name=quota,proto3" json:"quota,omitempty"`
 	// How the service's messages look as JSON.
 	Json *JsonOptions `protobuf:"bytes,4,opt,name=json,proto3" json:"json,omitempty"`
-	// Longest time a call may take. A caller may ask for less, never for more. Default: the gateway's limit
-	// for unary methods, none for streams.
+	// Longest time a call may take. A caller may ask for less, never for more; 0s: as long as the caller asks for.
+	// Default: the gateway's limit for unary methods, none for streams.
 	Timeout       *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -291,7 +291,7 @@ type MethodPolicy struct {
 	Quota *Quota `protobuf:"bytes,3,opt,name=quota,proto3" json:"quota,omitempty"`
 	// How much of the budget one call takes. Default: 1.
 	Cost uint32 `protobuf:"varint,4,opt,name=cost,proto3" json:"cost,omitempty"`
-	// Longest time a call may take. Default: the service's.
+	// Longest time a call may take; 0s: as long as the caller asks for. Default: the service's.
 	Timeout       *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -766,7 +766,8 @@ type Service struct {
 	Scopes []string `protobuf:"bytes,3,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// The budget, instead of the one in the .proto. Without a limit: no budget.
 	Quota *v1.Quota `protobuf:"bytes,4,opt,name=quota,proto3" json:"quota,omitempty"`
-	// Longest time a call may take. Default: what the .proto says, then limits.timeout.
+	// Longest time a call may take; 0s: as long as the caller asks for. Default: what the .proto says, then
+	// limits.timeout.
 	Timeout *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// How messages look as JSON, instead of what the .proto says.
 	Json *v1.JsonOptions `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
