@@ -231,12 +231,23 @@ func (c *compiler) endpoints(units []unit) ([]*front.Endpoint, error) {
 	}
 	endpoints := make([]*front.Endpoint, len(units))
 	for i, u := range units {
-		chain := interceptors.Bind(u.method, list)
-		endpoints[i] = &front.Endpoint{Method: u.method, Serve: func(call *rpc.Call, ss grpc.ServerStream) error {
-			return drive(call, ss, chain, u.backend)
-		}}
+		if endpoints[i], err = c.endpoint(u, interceptors.Bind(u.method, list)); err != nil {
+			return nil, fmt.Errorf("%s: %w", u.method.Name(), err)
+		}
 	}
 	return endpoints, nil
+}
+
+func (c *compiler) endpoint(u unit, chain *interceptors.Chain) (e *front.Endpoint, err error) {
+	e = &front.Endpoint{Method: u.method, Serve: func(call *rpc.Call, ss grpc.ServerStream) error {
+		return drive(call, ss, chain, u.backend)
+	}}
+	options := programOptions(jsonOf(c.cfg, u.method.Descriptor), c.cfg.GetLimits())
+	if e.FromJSON, err = c.programs.Message(u.method.Input.Descriptor, options); err != nil {
+		return nil, err
+	}
+	e.ToJSON, err = c.response(u.method.Output.Descriptor, "", options)
+	return e, err
 }
 
 // table is what one listener serves. The internal listener speaks gRPC only and has no routes.

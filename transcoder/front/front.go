@@ -39,6 +39,10 @@ type Table struct {
 // Endpoint is one method of a table.
 type Endpoint struct {
 	Method *rpc.Method
+	// FromJSON and ToJSON are the programs of a whole request and a whole reply, for protocols that know the method by its
+	// gRPC path.
+	FromJSON *program.Request
+	ToJSON   *program.Response
 	// Serve runs the whole call on a front's stream: checks, backend, replies. The stream's context carries incoming
 	// metadata, peer.Peer, a grpc.ServerTransportStream and the rpc.Call; c's own may lack all but the call, because few
 	// ask for them. RecvMsg and SendMsg take *rpc.Frame: RecvMsg fills it and returns io.EOF after the last message,

@@ -47,6 +47,9 @@ func newTable(s *suite) (*front.Table, error) {
 		m := rpc.NewMethod(fd.Services().Get(0).Methods().Get(i), note, note, rpc.Policy{Access: rpc.Public, Cost: 1})
 		e := &front.Endpoint{Method: m, Serve: func(_ *rpc.Call, ss grpc.ServerStream) error { return s.serve(m.Path, ss) }}
 		t.Methods[m.Path] = e
+		if err := addPrograms(e); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Path, err)
+		}
 		rule, err := newRule(e)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Path, err)
@@ -57,16 +60,18 @@ func newTable(s *suite) (*front.Table, error) {
 	return t, err
 }
 
+func addPrograms(e *front.Endpoint) (err error) {
+	compiler := program.NewCompiler(nil)
+	if e.FromJSON, err = compiler.Message(e.Method.Input.Descriptor, program.Options{}); err != nil {
+		return err
+	}
+	e.ToJSON, err = compiler.Response(e.Method.Output.Descriptor, "", program.Options{})
+	return err
+}
+
 // newRule is POST /pkg.Service/Method with the whole message as body.
 func newRule(e *front.Endpoint) (rule route.Rule[*front.Route], err error) {
-	compiler := program.NewCompiler(nil)
-	face := &front.Route{Endpoint: e, Body: "*"}
-	if face.Request, err = compiler.Message(e.Method.Input.Descriptor, program.Options{}); err != nil {
-		return rule, err
-	}
-	if face.Response, err = compiler.Response(e.Method.Output.Descriptor, "", program.Options{}); err != nil {
-		return rule, err
-	}
+	face := &front.Route{Endpoint: e, Request: e.FromJSON, Response: e.ToJSON, Body: "*"}
 	template, err := route.Parse(e.Method.Path)
 	return route.Rule[*front.Route]{Method: "POST", Template: template, Owner: e.Method.Name(), Value: face}, err
 }

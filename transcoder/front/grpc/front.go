@@ -1,15 +1,10 @@
 package grpc
 
 import (
-	"log"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/peer"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -50,22 +45,11 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 	case e == nil:
 		f.unrouted(w, r, http.StatusNotFound, unknown(r.RequestURI))
 	default:
-		call := rpc.NewCall(e.Method)
+		call := front.NewCall(&f.env, r, e.Method, protocol, front.AllNames)
 		call.Started, call.Timeout, call.HasTimeout = started, timeout, hasTimeout
-		f.serve(w, r, e, call)
+		s := newStream(w, r, call, f.env.BodyBytesMax, f.env.StallTimeout)
+		s.finish(front.Serve(e, call, s, front.Printf(r)))
 	}
-}
-
-func (f *Front) serve(w http.ResponseWriter, r *http.Request, e *front.Endpoint, call *rpc.Call) {
-	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
-	call.Protocol, call.Listener = protocol, f.env.Listener
-	call.Client = f.env.Client(remote.Addr().Unmap(), r.Header)
-	var dropped int
-	if call.Metadata, dropped = front.MetadataFromHeader(r.Header, front.AllNames); dropped > 0 {
-		f.env.Ignored("header", dropped)
-	}
-	s := newStream(w, r, call, f.env.BodyBytesMax, f.env.StallTimeout)
-	s.finish(serve(e, call, s, printfOf(r)))
 }
 
 // Refuse answers a call with an error, and records it as one that reached no method.
@@ -90,27 +74,4 @@ func (f *Front) unrouted(w http.ResponseWriter, r *http.Request, httpStatus int,
 	id := rpc.NewID()
 	f.env.Unrouted(protocol, id, httpStatus, r)
 	writeRefusal(w, http.StatusOK, id, err)
-}
-
-// peerOf returns what grpc-go's own server would say about the connection.
-func peerOf(r *http.Request) *peer.Peer {
-	p := &peer.Peer{Addr: &net.UnixAddr{Name: r.RemoteAddr, Net: "unix"}}
-	if remote, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		p.Addr = net.TCPAddrFromAddrPort(remote)
-	}
-	p.LocalAddr, _ = r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if r.TLS != nil {
-		p.AuthInfo = credentials.TLSInfo{
-			State: *r.TLS, CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-		}
-	}
-	return p
-}
-
-// printfOf returns where net/http logs the panics of handlers.
-func printfOf(r *http.Request) func(format string, args ...any) {
-	if server, _ := r.Context().Value(http.ServerContextKey).(*http.Server); server != nil && server.ErrorLog != nil {
-		return server.ErrorLog.Printf
-	}
-	return log.Printf
 }

@@ -9,15 +9,12 @@ package grpc
 import (
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 
-	grpcgo "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding/gzip"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
-	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 const (
@@ -59,17 +56,6 @@ func unknown(path string) error {
 		return rpc.Errorf(codes.Unimplemented, "METHOD_UNKNOWN", "malformed method name: %q", path)
 	}
 	return rpc.Errorf(codes.Unimplemented, "METHOD_UNKNOWN", "unknown method %s for service %s", method, service)
-}
-
-// serve runs a call. A panic that comes this far passed the driver's recovery, so nothing else logs it.
-func serve(e *front.Endpoint, c *rpc.Call, ss grpcgo.ServerStream, printf func(format string, args ...any)) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			printf("%s: panic: %v\n%s", e.Method.Path, v, debug.Stack())
-			err = rpc.Errorf(codes.Internal, "INTERNAL", "the gateway failed; its log has the cause")
-		}
-	}()
-	return e.Serve(c, ss)
 }
 
 // address returns the IP address of a connection's other end, the zero Addr if it has none.

@@ -101,7 +101,7 @@ func (n *Native) serve(ss grpcgo.ServerStream, t *front.Table) error {
 	}
 	// Checks and interceptors see the same metadata, not what a client may not set.
 	call.WithContext(metadata.NewIncomingContext(ctx, call.Metadata))
-	return serve(e, call, &nativeStream{ServerStream: ss, ctx: call.Context()}, log.Printf)
+	return front.Serve(e, call, &nativeStream{ServerStream: ss, ctx: call.Context()}, log.Printf)
 }
 
 // unrouted answers a call that has no method.

@@ -11,12 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	grpcgo "google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -88,11 +86,7 @@ func newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call, bytesMax 
 
 // Context returns the request's context with what front.Endpoint promises.
 func (s *stream) Context() context.Context {
-	s.rich.Do(func() {
-		ctx := peer.NewContext(s.base, peerOf(s.r))
-		ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
-		s.ctx = grpcgo.NewContextWithServerTransportStream(ctx, transport{s})
-	})
+	s.rich.Do(func() { s.ctx = front.NewContext(s.base, s.r, s.call, transport{s}) })
 	return s.ctx
 }
 

@@ -16,12 +16,13 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 // readBody returns the request's body, decoded, at most limit bytes, in the buffer into. What says what the body is, is judged before it is
 // read: media type, then content coding, then length. A request without a body, or with an empty one, has nothing to
 // judge: its Content-Type and Content-Encoding do not matter.
-func readBody(r *http.Request, limit int, into *buffer) ([]byte, error) {
+func readBody(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
 	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
@@ -91,7 +92,7 @@ func checkType(r *http.Request) (form bool, err error) {
 
 // unsupported refuses a media type, for which the answer says in its headers what is taken (RFC 9110, section 15.5.16).
 func unsupported(r *http.Request, what string) error {
-	err := rpc.Errorf(codes.InvalidArgument, reasonMediaType, "%s; send %s", what, typeJSON).Meta("accept_post", typeJSON)
+	err := rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType, "%s; send %s", what, typeJSON).Meta("accept_post", typeJSON)
 	if r.Method == http.MethodPatch {
 		err.Meta("accept_patch", typeJSON+", application/merge-patch+json")
 	}
@@ -121,7 +122,7 @@ func checkEncoding(r *http.Request) (zipped bool, err error) {
 	case "gzip":
 		return true, nil
 	}
-	return false, rpc.Errorf(codes.InvalidArgument, reasonMediaType,
+	return false, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType,
 		"the Content-Encoding of the body must be gzip or identity, once").Meta("accept_encoding", "gzip, identity")
 }
 
@@ -130,7 +131,7 @@ const roomMax = 64 << 10
 
 // read reads to the end. size is the expected size, negative if unknown. The limit holds for the body as it is sent and
 // once more for what it expands to, so neither a bomb nor endless empty gzip members get far.
-func read(source io.Reader, zipped bool, size, limit int, into *buffer) ([]byte, error) {
+func read(source io.Reader, zipped bool, size, limit int, into *front.Buffer) ([]byte, error) {
 	sent := &io.LimitedReader{R: source, N: int64(limit) + 1}
 	source = sent
 	if zipped {
@@ -140,8 +141,8 @@ func read(source io.Reader, zipped bool, size, limit int, into *buffer) ([]byte,
 		}
 		source, size = unzip, 2*size
 	}
-	buf := bytes.NewBuffer(slices.Grow(into.bytes[:0], max(min(size, limit, roomMax), 0)+bytes.MinRead))
-	defer func() { into.bytes = buf.Bytes() }()
+	buf := bytes.NewBuffer(slices.Grow(into.Bytes[:0], max(min(size, limit, roomMax), 0)+bytes.MinRead))
+	defer func() { into.Bytes = buf.Bytes() }()
 	if _, err := buf.ReadFrom(io.LimitReader(source, int64(limit)+1)); err != nil {
 		return nil, unreadable(err, sent, limit, zipped)
 	}

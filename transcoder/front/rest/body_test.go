@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 const limit = 1000
@@ -56,7 +57,7 @@ func TestReadBody(t *testing.T) {
 			if tc.change != nil {
 				tc.change(r)
 			}
-			got, err := readBody(r, limit, takeBuffer())
+			got, err := readBody(r, limit, front.TakeBuffer())
 			if string(got) != tc.want || reason(err) != tc.reason {
 				t.Errorf("got %.40q, %v; want %.40q, %s", got, err, tc.want, tc.reason)
 			}
@@ -69,7 +70,7 @@ func TestReadBody_AnnouncedSizeTakesNoMemory(t *testing.T) {
 	r.ContentLength = 1 << 30
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := readBody(r, 2<<30, takeBuffer())
+	_, err := readBody(r, 2<<30, front.TakeBuffer())
 	runtime.ReadMemStats(&after)
 	if reason(err) != "BODY_INCOMPLETE" || rpc.StatusOf(err).Code() != codes.Canceled {
 		t.Errorf("got %v", err)
@@ -111,7 +112,7 @@ func FuzzReadBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, mediaType, encoding string) {
 		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
 		r.Header = http.Header{"Content-Type": {mediaType}, "Content-Encoding": {encoding}}
-		got, err := readBody(r, limit, takeBuffer())
+		got, err := readBody(r, limit, front.TakeBuffer())
 		if len(got) > limit || err != nil && reason(err) == "" {
 			t.Errorf("%d bytes, %v", len(got), err)
 		}

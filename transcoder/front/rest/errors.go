@@ -2,93 +2,23 @@ package rest
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/known/anypb"
 
-	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
-// httpCodes is the HTTP status of each code, as google.rpc.Code says.
-var httpCodes = [...]int{
-	codes.OK:                 200,
-	codes.Canceled:           499,
-	codes.Unknown:            500,
-	codes.InvalidArgument:    400,
-	codes.DeadlineExceeded:   504,
-	codes.NotFound:           404,
-	codes.AlreadyExists:      409,
-	codes.PermissionDenied:   403,
-	codes.ResourceExhausted:  429,
-	codes.FailedPrecondition: 400,
-	codes.Aborted:            409,
-	codes.OutOfRange:         400,
-	codes.Unimplemented:      501,
-	codes.Internal:           500,
-	codes.Unavailable:        503,
-	codes.DataLoss:           500,
-	codes.Unauthenticated:    401,
-}
-
-const reasonMediaType = "UNSUPPORTED_MEDIA_TYPE"
-
-// reasonCodes overrides httpCodes for refusals that only HTTP knows. It holds for errors that this process made, never
-// for a status that a backend sent, whatever its details say.
-var reasonCodes = map[string]int{
-	"ROUTE_NOT_FOUND":    404,
-	"METHOD_NOT_ALLOWED": 405,
-	"NOT_ACCEPTABLE":     406,
-	"BODY_TOO_LARGE":     413,
-	reasonMediaType:      415,
-	"MISDIRECTED":        421,
-	"HEADERS_TOO_LARGE":  431,
-}
-
-// failure is an error in the form that REST clients get (AIP-193).
-type failure struct {
-	http   int
-	own    bool // made by the gateway, not sent by a backend
-	status *status.Status
-}
-
-// failureOf gives any error its form. A code that is not a failure, or that gRPC does not define, becomes UNKNOWN.
-func failureOf(err error) failure {
-	var own *rpc.Error
-	f := failure{status: rpc.StatusOf(err), own: errors.As(err, &own)}
-	if c := f.status.Code(); c == codes.OK || int(c) >= len(httpCodes) {
-		p := f.status.Proto() // a copy
-		p.Code = int32(codes.Unknown)
-		f.status = status.FromProto(p)
-	}
-	f.http = httpCodes[f.status.Code()]
-	if f.own {
-		if c, ok := reasonCodes[own.Reason()]; ok {
-			f.http = c
-		}
-	}
-	return f
-}
-
 // writeError answers with an error and returns its HTTP status. Whatever the request accepts, it is JSON.
 func writeError(w http.ResponseWriter, r *http.Request, err error, id string, types program.Resolver) int {
-	f := failureOf(err)
-	body := f.json(types)
+	f := front.FailureOf(err)
+	body := aip193(f, types)
 	h := w.Header()
-	f.headers(h)
+	f.SetHeaders(h)
 	h.Set("Content-Type", typeJSON)
 	if !announcesTrailers(h) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -96,11 +26,11 @@ func writeError(w http.ResponseWriter, r *http.Request, err error, id string, ty
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Gatehouse-Decision-Id", id)
-	w.WriteHeader(f.http)
+	w.WriteHeader(f.HTTP)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a client that is gone misses it
 	}
-	return f.http
+	return f.HTTP
 }
 
 // announcesTrailers reports whether trailers will follow the body: HTTP/1.1 has them only without a Content-Length.
@@ -113,39 +43,8 @@ func announcesTrailers(h http.Header) bool {
 	return false
 }
 
-// headers sets what HTTP asks for beside a status. Their values are fixed or numbers of our own; no text of a message
-// ever becomes a header.
-func (f failure) headers(h http.Header) {
-	if f.http == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Bearer realm="gatehouse"`)
-	}
-	if !f.own {
-		return
-	}
-	for _, detail := range f.status.Details() {
-		switch d := detail.(type) {
-		case *errdetails.RetryInfo:
-			seconds := (d.GetRetryDelay().AsDuration() + time.Second - 1) / time.Second
-			h.Set("Retry-After", strconv.FormatInt(max(int64(seconds), 0), 10))
-		case *errdetails.ErrorInfo:
-			for name, key := range acceptHeaders {
-				if v := d.GetMetadata()[key]; v != "" && d.GetReason() == reasonMediaType {
-					h.Set(name, v)
-				}
-			}
-		}
-	}
-}
-
-// acceptHeaders are the headers of a 415, by the key of the ErrorInfo's metadata that holds their value.
-var acceptHeaders = map[string]string{
-	"Accept-Post":     "accept_post",
-	"Accept-Patch":    "accept_patch",
-	"Accept-Encoding": "accept_encoding",
-}
-
-// json returns {"error":{…}}. Its code is the response's HTTP status.
-func (f failure) json(types program.Resolver) []byte {
+// aip193 returns {"error":{…}}, the form of AIP-193. Its code is the response's HTTP status.
+func aip193(f front.Failure, types program.Resolver) []byte {
 	type body struct {
 		Code    int               `json:"code"`
 		Message string            `json:"message"`
@@ -155,64 +54,14 @@ func (f failure) json(types program.Resolver) []byte {
 	var out struct {
 		Error body `json:"error"`
 	}
-	p := f.status.Proto()
-	out.Error = body{Code: f.http, Message: p.GetMessage(), Status: code.Code(p.GetCode()).String()}
+	p := f.Status.Proto()
+	out.Error = body{Code: f.HTTP, Message: p.GetMessage(), Status: code.Code(p.GetCode()).String()}
 	for _, d := range p.GetDetails() {
-		out.Error.Details = append(out.Error.Details, detailJSON(d, types))
+		out.Error.Details = append(out.Error.Details, front.DetailJSON(d, types))
 	}
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf) // replaces what is not UTF-8, escapes line breaks, compacts what protojson spaced
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(out) // a string, a number and valid JSON always encode
 	return bytes.TrimRight(buf.Bytes(), "\n")
-}
-
-// detailJSON writes one detail with its "@type". A type that nobody knows, and bytes that are not of their type, are
-// shown as base64.
-func detailJSON(d *anypb.Any, types program.Resolver) json.RawMessage {
-	text, err := protojson.MarshalOptions{Resolver: detailTypes{types}}.Marshal(d)
-	if err == nil {
-		return text
-	}
-	text, _ = json.Marshal(map[string]string{ // strings always encode
-		"@type": d.GetTypeUrl(),
-		"value": base64.StdEncoding.EncodeToString(d.GetValue()),
-	})
-	return text
-}
-
-// detailTypes looks a type up in the snapshot, then among the types that the gateway is linked with, which include
-// google.rpc's details.
-type detailTypes struct{ snapshot program.Resolver }
-
-func (t detailTypes) FindMessageByName(name protoreflect.FullName) (protoreflect.MessageType, error) {
-	if t.snapshot != nil {
-		if mt, err := t.snapshot.FindMessageByName(name); err == nil {
-			return mt, nil
-		}
-	}
-	return protoregistry.GlobalTypes.FindMessageByName(name)
-}
-
-func (t detailTypes) FindMessageByURL(url string) (protoreflect.MessageType, error) {
-	name := url[strings.LastIndexByte(url, '/')+1:]
-	return t.FindMessageByName(protoreflect.FullName(name))
-}
-
-func (t detailTypes) FindExtensionByName(name protoreflect.FullName) (protoreflect.ExtensionType, error) {
-	if t.snapshot != nil {
-		if xt, err := t.snapshot.FindExtensionByName(name); err == nil {
-			return xt, nil
-		}
-	}
-	return protoregistry.GlobalTypes.FindExtensionByName(name)
-}
-
-func (t detailTypes) FindExtensionByNumber(message protoreflect.FullName, n protoreflect.FieldNumber) (protoreflect.ExtensionType, error) {
-	if t.snapshot != nil {
-		if xt, err := t.snapshot.FindExtensionByNumber(message, n); err == nil {
-			return xt, nil
-		}
-	}
-	return protoregistry.GlobalTypes.FindExtensionByNumber(message, n)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 // parts is a stream as the writer of a message that is too large to be held: each part leaves when it is written, and
@@ -32,17 +33,17 @@ func (p *parts) Write(text []byte) (int, error) {
 // as a whole: without chunks its client could not tell whether it has all of one.
 func (s *stream) render(frame *rpc.Frame) error {
 	if s.json == nil {
-		s.json = takeBuffer()
+		s.json = front.TakeBuffer()
 	}
 	var text []byte
 	var err error
 	if s.r.ProtoAtLeast(1, 1) {
-		text, err = s.response.WriteJSON((*parts)(s), s.json.bytes[:0], frame.Bytes())
+		text, err = s.response.WriteJSON((*parts)(s), s.json.Bytes[:0], frame.Bytes())
 	} else {
-		text, err = s.response.AppendJSON(s.json.bytes[:0], frame.Bytes())
+		text, err = s.response.AppendJSON(s.json.Bytes[:0], frame.Bytes())
 	}
 	if s.json != nil {
-		s.json.bytes = text
+		s.json.Bytes = text
 	}
 	return err
 }

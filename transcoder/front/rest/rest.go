@@ -8,9 +8,7 @@ package rest
 import (
 	"errors"
 	"fmt"
-	"log"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -55,7 +53,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		return
 	}
 	s := newStream(f, w, r, t, &b, query)
-	s.finish(serve(s))
+	s.finish(front.Serve(s.route.Endpoint, s.call, s, front.Printf(r)))
 }
 
 // Refuse answers a request with an error, and records it as one that reached no method.
@@ -100,28 +98,6 @@ func suggestion(t *front.Table, path string) string {
 		return "; check it against the routes that the gateway lists"
 	}
 	return fmt.Sprintf("; did you mean %q, without the slash at its end?", short)
-}
-
-// serve runs the call, and turns a panic of whoever serves it into an error.
-func serve(s *stream) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = rpc.Errorf(codes.Internal, "INTERNAL", "the gateway failed; its log has the cause under this call's decision id").
-				Because(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
-			logPanic(s.r, s.call, err)
-		}
-	}()
-	return s.route.Serve(s.call, s)
-}
-
-// logPanic writes where net/http logs the panics of handlers. A panic that comes this far passed the driver's recovery,
-// so nothing else will log it.
-func logPanic(r *http.Request, c *rpc.Call, err error) {
-	printf := log.Printf
-	if server, _ := r.Context().Value(http.ServerContextKey).(*http.Server); server != nil && server.ErrorLog != nil {
-		printf = server.ErrorLog.Printf
-	}
-	printf("%s, decision %s: %v", c.Method.Path, c.ID, err)
 }
 
 // target returns the path and the query as the client sent them. net/url decodes and loses what routing needs, so they

@@ -5,18 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -52,13 +47,13 @@ type stream struct {
 	mu         sync.Mutex
 	header     metadata.MD
 	trailer    metadata.MD
-	headerDone bool    // no more header metadata
-	headDone   bool    // the response's head was written
-	ended      bool    // the response belongs to net/http again
-	media      string  // of the response
-	json       *buffer // a unary reply, or the room for a line, without what has left; nil until there is one
-	torn       bool    // parts of a message have left, and the rest has not
-	counted    int     // bytes of those parts that HEAD only counts
+	headerDone bool          // no more header metadata
+	headDone   bool          // the response's head was written
+	ended      bool          // the response belongs to net/http again
+	media      string        // of the response
+	json       *front.Buffer // a unary reply, or the room for a line, without what has left; nil until there is one
+	torn       bool          // parts of a message have left, and the rest has not
+	counted    int           // bytes of those parts that HEAD only counts
 	replied    bool
 	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
@@ -69,17 +64,10 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	s := &stream{
 		env: &f.env, w: w, r: r, types: t.Types,
 		route: b.Rule.Value, path: b.Values, query: query,
-		call: rpc.NewCall(b.Rule.Value.Method),
+		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, front.HyphenNames),
 	}
 	c := s.call
-	c.Protocol, c.Listener = Protocol, f.env.Listener
-	address, _ := netip.ParseAddrPort(r.RemoteAddr)
-	c.Client = f.env.Client(address.Addr().Unmap(), r.Header)
-	var dropped int
-	if c.Metadata, dropped = front.MetadataFromHeader(r.Header, front.HyphenNames); dropped > 0 {
-		f.env.Ignored("header", dropped)
-	}
-	c.Timeout, c.HasTimeout, s.early = timeout(r.Header)
+	c.Timeout, c.HasTimeout, s.early = front.Timeout(r.Header)
 	s.response = s.route.Response
 	if s.early == nil && s.route.Request.TakesFieldMask() {
 		s.early = s.choose()
@@ -98,19 +86,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 
 // Context returns the call's context with everything in it that a grpc-go interceptor looks for.
 func (s *stream) Context() context.Context {
-	s.rich.Do(func() {
-		p := &peer.Peer{Addr: address(s.r.RemoteAddr)}
-		p.LocalAddr, _ = s.base.Value(http.LocalAddrContextKey).(net.Addr)
-		if s.r.TLS != nil {
-			p.AuthInfo = credentials.TLSInfo{
-				State:          *s.r.TLS,
-				CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
-			}
-		}
-		ctx := peer.NewContext(s.base, p)
-		ctx = metadata.NewIncomingContext(ctx, s.call.Metadata)
-		s.ctx = grpc.NewContextWithServerTransportStream(ctx, transportStream{s})
-	})
+	s.rich.Do(func() { s.ctx = front.NewContext(s.base, s.r, s.call, transportStream{s}) })
 	return s.ctx
 }
 
@@ -152,24 +128,24 @@ func (s *stream) bind(frame *rpc.Frame) error {
 		return err
 	}
 	stop := s.hurry()
-	text := takeBuffer()
-	defer text.free()
+	text := front.TakeBuffer()
+	defer text.Free()
 	body, err := readBody(s.r, s.env.BodyBytesMax, text)
 	if err != nil {
 		return err
 	}
 	stop()
-	wire := takeBuffer()
-	data, ignored, err := s.route.Request.AppendWire(wire.bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
+	wire := front.TakeBuffer()
+	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
 	if ignored > 0 {
 		s.env.Ignored("field", ignored)
 	}
 	if err != nil {
-		wire.free()
+		wire.Free()
 		return err
 	}
-	wire.bytes = data
-	wire.fill(frame)
+	wire.Bytes = data
+	wire.Fill(frame)
 	return nil
 }
 
@@ -208,7 +184,7 @@ func (s *stream) SendMsg(m any) error {
 	if err := s.render(frame); err != nil {
 		return err
 	}
-	s.json.bytes = append(s.json.bytes, '\n')
+	s.json.Bytes = append(s.json.Bytes, '\n')
 	s.writeHead()
 	if s.r.Method == http.MethodHead {
 		return rpc.Errorf(codes.Canceled, "HEAD_COMPLETE", "HEAD asks for no messages")
@@ -228,7 +204,7 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 	}
 	s.replied = true
 	if err = s.render(frame); err == nil && s.media == typeLines {
-		s.json.bytes = append(s.json.bytes, '\n')
+		s.json.Bytes = append(s.json.Bytes, '\n')
 	}
 	s.failed = err
 	return err
@@ -248,7 +224,7 @@ func (s *stream) writeLine() error {
 // write writes s.json. After an error the buffer is nobody's: net/http's HTTP/2 server has once read on from what it was
 // given when a stream was reset (go.dev/issue/58446), and another call's reply must never come to stand there.
 func (s *stream) write() error {
-	_, err := s.w.Write(s.json.bytes)
+	_, err := s.w.Write(s.json.Bytes)
 	if err != nil {
 		s.json = nil
 	}
@@ -299,7 +275,7 @@ func (s *stream) finish(err error) {
 	defer s.mu.Unlock()
 	s.ended = true
 	s.flusher.Stop()
-	defer func() { s.json.free(); s.json = nil }()
+	defer func() { s.json.Free(); s.json = nil }()
 	if err == nil {
 		err = s.failed // whoever was put around the call may not have passed it on
 	}
@@ -316,7 +292,7 @@ func (s *stream) finish(err error) {
 		s.writeTrailers()
 		writeError(s.w, s.r, err, s.call.ID, s.types)
 	case err != nil && s.r.Method != http.MethodHead:
-		s.json = &buffer{bytes: append(failureOf(err).json(s.types), '\n')}
+		s.json = &front.Buffer{Bytes: append(aip193(front.FailureOf(err), s.types), '\n')}
 		_ = s.write() // a client that is gone misses it
 		if s.wantsTrailers() {
 			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
@@ -337,8 +313,8 @@ const countedBytesMax = 2000
 func (s *stream) writeReply() {
 	s.writeTrailers()
 	head := s.r.Method == http.MethodHead
-	if (head || len(s.json.bytes) > countedBytesMax) && !s.headDone && !announcesTrailers(s.w.Header()) {
-		s.w.Header().Set("Content-Length", strconv.Itoa(s.counted+len(s.json.bytes)))
+	if (head || len(s.json.Bytes) > countedBytesMax) && !s.headDone && !announcesTrailers(s.w.Header()) {
+		s.w.Header().Set("Content-Length", strconv.Itoa(s.counted+len(s.json.Bytes)))
 	}
 	s.writeHead()
 	if !head {
@@ -416,17 +392,3 @@ func (t transportStream) Method() string                  { return t.s.call.Meth
 func (t transportStream) SetHeader(md metadata.MD) error  { return t.s.SetHeader(md) }
 func (t transportStream) SendHeader(md metadata.MD) error { return t.s.SendHeader(md) }
 func (t transportStream) SetTrailer(md metadata.MD) error { t.s.SetTrailer(md); return nil }
-
-// address is the far end of a connection.
-func address(remote string) net.Addr {
-	if a, err := netip.ParseAddrPort(remote); err == nil {
-		return net.TCPAddrFromAddrPort(a)
-	}
-	return unnamed(remote)
-}
-
-// unnamed is an address that is not an IP address and port, such as a Unix socket's.
-type unnamed string
-
-func (unnamed) Network() string  { return "unix" }
-func (a unnamed) String() string { return string(a) }

@@ -1,4 +1,4 @@
-package rest
+package front
 
 import (
 	"math"
@@ -12,9 +12,9 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
-// timeout returns how long the client wants to wait: the first that is there of grpc-timeout, connect-timeout-ms and
+// Timeout returns how long the client wants to wait: the first that is there of grpc-timeout, connect-timeout-ms and
 // x-server-timeout. ok is false if there is none. What is longer than time.Duration can say is as long as it can say.
-func timeout(h http.Header) (d time.Duration, ok bool, err error) {
+func Timeout(h http.Header) (d time.Duration, ok bool, err error) {
 	for _, format := range timeouts {
 		values := h[format.name]
 		if len(values) == 0 {

@@ -1,4 +1,4 @@
-package rest
+package front
 
 import (
 	"math"
@@ -41,7 +41,7 @@ func TestTimeout(t *testing.T) {
 		{name: "Underscore", header: http.Header{"X-Server-Timeout": {"1_0"}}, fails: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, ok, err := timeout(tc.header)
+			got, ok, err := Timeout(tc.header)
 			if got != tc.want || ok != tc.ok || (err != nil) != tc.fails {
 				t.Errorf("got %v, %v, %v; want %v, %v, error %v", got, ok, err, tc.want, tc.ok, tc.fails)
 			}
@@ -56,7 +56,7 @@ func FuzzTimeout(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, v string) {
 		for _, format := range timeouts {
-			d, ok, err := timeout(http.Header{format.name: {v}})
+			d, ok, err := Timeout(http.Header{format.name: {v}})
 			if d < 0 || ok == (err != nil) {
 				t.Errorf("%s %q: %v, %v, %v", format.name, v, d, ok, err)
 			}
