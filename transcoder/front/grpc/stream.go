@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -199,7 +200,7 @@ func (s *stream) writeHeader() {
 }
 
 // finish ends the call. If nothing was sent, headers and status are one block ("Trailers-Only").
-func (s *stream) finish(err error) {
+func (s *stream) finish(st *status.Status) {
 	s.sending.Lock() // a flush that goes on may need the deadline to end
 	s.flusher.Stop()
 	s.sending.Unlock()
@@ -214,7 +215,7 @@ func (s *stream) finish(err error) {
 		prefix = http.TrailerPrefix
 	}
 	front.WriteMetadata(h, trailer, prefix)
-	writeStatus(h, prefix, s.call.ID, rpc.StatusOf(err))
+	writeStatus(h, prefix, s.call.ID, st)
 	if only {
 		s.w.WriteHeader(http.StatusOK)
 	}

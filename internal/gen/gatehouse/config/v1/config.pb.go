@@ -79,6 +79,55 @@ func (AccessLog) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{0}
 }
 
+// OwnErrorDetails says whether the gateway's own errors have details.
+type Config_OwnErrorDetails int32
+
+const (
+	// They say their reason and what to do.
+	Config_SEND Config_OwnErrorDetails = 0
+	// Code and message only: what a server without a gateway would say.
+	Config_OMIT Config_OwnErrorDetails = 1
+)
+
+// Enum value maps for Config_OwnErrorDetails.
+var (
+	Config_OwnErrorDetails_name = map[int32]string{
+		0: "SEND",
+		1: "OMIT",
+	}
+	Config_OwnErrorDetails_value = map[string]int32{
+		"SEND": 0,
+		"OMIT": 1,
+	}
+)
+
+func (x Config_OwnErrorDetails) Enum() *Config_OwnErrorDetails {
+	p := new(Config_OwnErrorDetails)
+	*p = x
+	return p
+}
+
+func (x Config_OwnErrorDetails) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Config_OwnErrorDetails) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_config_proto_enumTypes[1].Descriptor()
+}
+
+func (Config_OwnErrorDetails) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_config_proto_enumTypes[1]
+}
+
+func (x Config_OwnErrorDetails) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Config_OwnErrorDetails.Descriptor instead.
+func (Config_OwnErrorDetails) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{0, 0}
+}
+
 // TrailingSlash says what a slash at the end of a path means. Templates that end in ** always take it.
 type Rest_TrailingSlash int32
 
@@ -112,11 +161,11 @@ func (x Rest_TrailingSlash) String() string {
 }
 
 func (Rest_TrailingSlash) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_config_proto_enumTypes[1].Descriptor()
+	return file_gatehouse_config_v1_config_proto_enumTypes[2].Descriptor()
 }
 
 func (Rest_TrailingSlash) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_config_proto_enumTypes[1]
+	return &file_gatehouse_config_v1_config_proto_enumTypes[2]
 }
 
 func (x Rest_TrailingSlash) Number() protoreflect.EnumNumber {
@@ -165,11 +214,11 @@ func (x Rest_PathDecode) String() string {
 }
 
 func (Rest_PathDecode) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_config_proto_enumTypes[2].Descriptor()
+	return file_gatehouse_config_v1_config_proto_enumTypes[3].Descriptor()
 }
 
 func (Rest_PathDecode) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_config_proto_enumTypes[2]
+	return &file_gatehouse_config_v1_config_proto_enumTypes[3]
 }
 
 func (x Rest_PathDecode) Number() protoreflect.EnumNumber {
@@ -219,10 +268,13 @@ type Config struct {
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
-	AccessLog     AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
-	Rest          *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AccessLog AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
+	Rest      *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	// Details of the gateway's own errors (google.rpc.ErrorInfo, BadRequest and so on) by gRPC, gRPC-Web and Connect. By REST
+	// they are always there: AIP-193 asks for them. Default: SEND.
+	OwnErrorDetails Config_OwnErrorDetails `protobuf:"varint,40,opt,name=own_error_details,json=ownErrorDetails,proto3,enum=gatehouse.config.v1.Config_OwnErrorDetails" json:"own_error_details,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Config) Reset() {
@@ -386,6 +438,13 @@ func (x *Config) GetRest() *Rest {
 		return x.Rest
 	}
 	return nil
+}
+
+func (x *Config) GetOwnErrorDetails() Config_OwnErrorDetails {
+	if x != nil {
+		return x.OwnErrorDetails
+	}
+	return Config_SEND
 }
 
 // Rest says how paths are read.
@@ -1532,8 +1591,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x99\n" +
-	"\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa3\v\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1560,7 +1618,11 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
-	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\"\x9a\x02\n" +
+	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12a\n" +
+	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
+	"\x0fOwnErrorDetails\x12\b\n" +
+	"\x04SEND\x10\x00\x12\b\n" +
+	"\x04OMIT\x10\x01\"\x9a\x02\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
@@ -1675,66 +1737,68 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_config_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
-	(Rest_TrailingSlash)(0),     // 1: gatehouse.config.v1.Rest.TrailingSlash
-	(Rest_PathDecode)(0),        // 2: gatehouse.config.v1.Rest.PathDecode
-	(*Config)(nil),              // 3: gatehouse.config.v1.Config
-	(*Rest)(nil),                // 4: gatehouse.config.v1.Rest
-	(*ServerTls)(nil),           // 5: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 6: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 7: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 8: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 9: gatehouse.config.v1.Service
-	(*MaskBackendErrors)(nil),   // 10: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 11: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 12: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 13: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 14: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 15: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 16: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 17: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 18: gatehouse.policy.v1.Access
-	(*v1.Quota)(nil),            // 19: gatehouse.policy.v1.Quota
-	(*durationpb.Duration)(nil), // 20: google.protobuf.Duration
-	(*v1.JsonOptions)(nil),      // 21: gatehouse.policy.v1.JsonOptions
+	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
+	(Rest_TrailingSlash)(0),     // 2: gatehouse.config.v1.Rest.TrailingSlash
+	(Rest_PathDecode)(0),        // 3: gatehouse.config.v1.Rest.PathDecode
+	(*Config)(nil),              // 4: gatehouse.config.v1.Config
+	(*Rest)(nil),                // 5: gatehouse.config.v1.Rest
+	(*ServerTls)(nil),           // 6: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 7: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 8: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 9: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 10: gatehouse.config.v1.Service
+	(*MaskBackendErrors)(nil),   // 11: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 12: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 13: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 14: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 15: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 16: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 17: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 18: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 19: gatehouse.policy.v1.Access
+	(*v1.Quota)(nil),            // 20: gatehouse.policy.v1.Quota
+	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
+	(*v1.JsonOptions)(nil),      // 22: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	5,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	5,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	5,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	6,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	7,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	18, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	9,  // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	12, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	15, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	16, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	6,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	6,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	6,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	7,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	8,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	19, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	10, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	13, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	16, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	17, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
 	0,  // 10: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
-	4,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	1,  // 12: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	2,  // 13: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	8,  // 14: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	18, // 15: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	19, // 16: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	20, // 17: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	21, // 18: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	11, // 19: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	10, // 20: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	17, // 21: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	13, // 22: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	14, // 23: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	20, // 24: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	20, // 25: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	20, // 26: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	20, // 27: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	5,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
+	1,  // 12: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	2,  // 13: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	3,  // 14: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	9,  // 15: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	19, // 16: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	20, // 17: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	21, // 18: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	22, // 19: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	12, // 20: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	11, // 21: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	18, // 22: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	14, // 23: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	15, // 24: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	21, // 25: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	21, // 26: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	21, // 27: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	21, // 28: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -1756,7 +1820,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
