@@ -117,4 +117,5 @@ tool (
 	github.com/fullstorydev/grpcurl/cmd/grpcurl
 	github.com/gatehouse-gateway/gatehouse/cmd/gatehouse
 	go.etcd.io/etcd/server/v3
+	google.golang.org/grpc/interop/client
 )
