@@ -121,6 +121,41 @@ func TestWebSocket_Refusals(t *testing.T) {
 			s.untouched(t, name)
 		})
 	}
+	t.Run("Repeated", func(t *testing.T) {
+		s.backend.Answer(func(_ *testkit.Received, r *testkit.Replies) error {
+			<-r.Context().Done()
+			return r.Context().Err()
+		})
+		defer s.backend.Answer(nil)
+		c := openSocket(t, g, "/attack.v1.Attack/Many", nil)
+		c.say("{}")
+		c.say("{}")
+		c.hear("REQUEST_REPEATED")
+		c.end(4003)
+		s.backend.Take()
+	})
+	t.Run("FragmentsAndPings", func(t *testing.T) { // control frames may come between the parts of a message
+		conn, r := rawSocket(t, g.Public, "/attack.v1.Attack/Upload")
+		const key = "\x00\x00\x00\x00"
+		text := "\x01\x81" + key + "{" + strings.Repeat("\x89\x80"+key, 1000) + "\x80\x81" + key + "}" + "\x81\x80" + key
+		go func() { _, _ = io.WriteString(conn, text) }()
+		pongs := 0
+		for {
+			head := make([]byte, 2)
+			if _, err := io.ReadFull(r, head); err != nil {
+				t.Fatal(err)
+			}
+			if head[0] == 0x8a {
+				pongs++
+				continue
+			}
+			if head[0] != 0x81 || pongs != 1000 { // the echo of the message
+				t.Errorf("frame %x after %d pongs", head, pongs)
+			}
+			break
+		}
+		s.backend.Take()
+	})
 	t.Run("Route", func(t *testing.T) { // path and query are the message
 		c := openSocket(t, g, "/echo/hello", nil)
 		c.hear(`{"text":"hello"}`)
