@@ -1,13 +1,18 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/base64"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/coder/websocket"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/gatehouse-gateway/gatehouse/internal/testkit"
@@ -273,16 +278,27 @@ func crossOrigin(t *testing.T, s *siege) {
 
 // 22: there are no sockets yet: an upgrade is never taken, and a cookie is no credential.
 func upgradesToSockets(t *testing.T, s *siege) {
-	const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: gatehouse\r\n"
-	for _, origin := range []string{"", "Origin: https://evil.example\r\n", "Origin: null\r\n"} {
-		for target, want := range map[string]int{"/echo/a": 200, "/mine/a": 401, "/attack.v1.Attack/Upload": 405} {
-			got := say(t, s.gateway.Public, 1, "GET "+target+" HTTP/1.1\r\nHost: x\r\n"+handshake+origin+"\r\n")
-			if !slices.Equal(got.codes, []int{want}) {
-				t.Errorf("%s, %q: %v, want %d", target, origin, got, want)
+	const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	for origin, open := range map[string]bool{
+		"": true, "http://x": true, "https://X": true,
+		"https://evil.example": false, "null": false, "http://x.evil.example": false, "http://x@evil.example": false, "file://x": false, "x": false, "://": false,
+	} {
+		header := ""
+		if origin != "" {
+			header = "Origin: " + origin + "\r\n"
+		}
+		for target, want := range map[string]int{"/echo/a": 101, "/mine/a": 401, "/attack.v1.Attack/Upload": 101} {
+			if !open {
+				want = 403
+			}
+			got := handshakeSaid(t, s.gateway.Public, "GET "+target+" HTTP/1.1\r\nHost: x\r\n"+handshake+header+"\r\n")
+			if got.StatusCode != want {
+				t.Errorf("%s, %q: %d, want %d", target, origin, got.StatusCode, want)
 			}
 		}
 	}
 	s.backend.Take()
+	tokenIsNotTold(t, s, handshake)
 	key := keyOf("reader")
 	for _, cookie := range []string{"x-api-key=" + key, "authorization=Bearer " + key, "token=" + key, key} {
 		if r := fetch(t, "GET", "http://"+s.gateway.Public+"/mine/a", "", "Cookie: "+cookie); r.StatusCode != http.StatusUnauthorized {
@@ -296,4 +312,61 @@ func upgradesToSockets(t *testing.T, s *siege) {
 	if calls := s.backend.Take(); len(calls) != 1 || len(calls[0].Metadata.Get("cookie")) != 0 {
 		t.Errorf("the cookie reached the backend: %d calls", len(calls))
 	}
+}
+
+// handshakeSaid sends a handshake and returns the head of the answer.
+func handshakeSaid(t *testing.T, address, text string) *http.Response {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(longest)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// tokenIsNotTold shows that a token in a subprotocol counts, and goes nowhere but to authentication; and that a call ends with
+// it.
+func tokenIsNotTold(t *testing.T, s *siege, handshake string) {
+	f := newForge(t)
+	g := s.serve(t, "default_access: PUBLIC", f.yaml(t))
+	mine := openSocket(t, g, "/mine/a", &websocket.DialOptions{Subprotocols: []string{"gatehouse.json.v1", "gatehouse.bearer." + f.token(t, nil)}})
+	if got := mine.Subprotocol(); got != "gatehouse.json.v1" {
+		t.Errorf("subprotocol %q", got)
+	}
+	mine.hear(`"a"`)
+	foreign := "Sec-WebSocket-Protocol: gatehouse.json.v1, gatehouse.bearer." + newForge(t).token(t, nil)
+	if r := handshakeSaid(t, g.Public, "GET /mine/a HTTP/1.1\r\nHost: x\r\n"+handshake+foreign+"\r\n\r\n"); r.StatusCode != 401 {
+		t.Errorf("another issuer's token: %d", r.StatusCode)
+	}
+	calls := s.backend.Take()
+	if len(calls) != 1 {
+		t.Fatalf("the backend got %d calls", len(calls))
+	}
+	for key := range calls[0].Metadata {
+		if strings.HasPrefix(key, "sec-") || key == "authorization" {
+			t.Errorf("%s reached the backend", key)
+		}
+	}
+	s.backend.Answer(func(_ *testkit.Received, r *testkit.Replies) error {
+		<-r.Context().Done()
+		return r.Context().Err()
+	})
+	// Tokens are good for a minute after their end, because clocks differ.
+	short := f.token(t, map[string]any{"exp": time.Now().Add(-58 * time.Second).Unix()})
+	c := openSocket(t, g, "/mine-for-long", &websocket.DialOptions{Subprotocols: []string{"gatehouse.json.v1", "gatehouse.bearer." + short}})
+	c.hear("CREDENTIAL_EXPIRED")
+	c.end(4016)
+	s.backend.Answer(nil)
+	s.backend.Take()
 }

@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	buf.build/go/protovalidate v1.4.0
+	github.com/coder/websocket v1.8.14
 	github.com/gatehouse-gateway/gatehouse v0.0.0-00010101000000-000000000000
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0

@@ -27,6 +27,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		BodyBytesMax: bodyBytesMax,
 		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
 		BareErrors:   g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
+		Ending:       g.ending,
 		Ignored:      g.set.Ignored,
 		Unrouted:     g.set.Unrouted(l),
 	}

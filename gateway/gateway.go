@@ -37,6 +37,10 @@ type Gateway struct {
 	pool   *backend.Pool
 	own    [len(listeners)]own
 	origin origin
+	// ending is over when upgraded connections have to end; net/http does not end them. It is a context because a call can
+	// listen to one without a goroutine of its own.
+	ending context.Context
+	end    context.CancelFunc
 	// publishing is nil when the schema is fixed.
 	publishing *publishing
 	current    atomic.Pointer[Snapshot]
@@ -54,6 +58,7 @@ type own struct {
 // accessLog.
 func New(ctx context.Context, cfg *configv1.Config, log *slog.Logger, accessLog io.Writer) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, log: log}
+	g.ending, g.end = context.WithCancel(context.WithoutCancel(ctx))
 	if cfg.GetAccessLog() == configv1.AccessLog_OFF {
 		accessLog = nil
 	}

@@ -186,9 +186,13 @@ func (l *listening) drain(ctx context.Context) {
 		l.grpc.GracefulStop()
 		return nil
 	})
-	_ = group.Wait() // neither returns an error
+	_ = group.Wait()            // neither returns an error
+	l.awaitHandlers(ctx.Done()) // of upgraded connections, which Shutdown does not wait for
+	l.gateway.end()
 	shut(ctx, l.adminHTTP)
-	l.awaitHandlers()
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer stop()
+	l.awaitHandlers(last.Done())
 }
 
 func shut(ctx context.Context, s *http.Server) {
@@ -197,12 +201,11 @@ func shut(ctx context.Context, s *http.Server) {
 	}
 }
 
-// awaitHandlers waits for those that were cut off, which http.Server.Close does not, so that their calls still get into
-// the access log.
-func (l *listening) awaitHandlers() {
+// awaitHandlers waits for handlers until end, also for those that were cut off, which http.Server.Close does not, so that
+// their calls still get into the access log.
+func (l *listening) awaitHandlers(end <-chan struct{}) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	end := time.After(lastWords)
 	for l.answering.Load() > 0 {
 		select {
 		case <-tick.C:

@@ -9,14 +9,16 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/grpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/rest"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/websocket"
 )
 
 // Fronts returns the fronts of an HTTP listener in the order in which they are asked; the first that detects a request
 // answers it. To add a front, write its folder and add one line here.
 func Fronts(env front.Env) []front.Front {
 	return []front.Front{
-		grpc.New(env), // by content type
-		rest.New(env), // takes whatever is left, so it stays last
+		websocket.New(env), // a handshake, whatever else the request says
+		grpc.New(env),      // by content type
+		rest.New(env),      // takes whatever is left, so it stays last
 	}
 }
 

@@ -29,6 +29,7 @@ var rules = []struct {
 	{"transcoder/front/fronttest", []string{"rpc", "transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "the contract of every front"},
 	{"transcoder/front/grpc", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
+	{"transcoder/front/websocket", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front", []string{"rpc", "transcoder/program", "transcoder/route"}, "route and program are the leaves that fronts share"},
 	{"transcoder", []string{"rpc", "transcoder"}, "the table of fronts"},
 

@@ -1,9 +1,10 @@
 // Package front is the contract between the gateway and its fronts. A front turns one protocol into a
-// grpc.ServerStream; everything behind that stream is the same for all of them. Its rooms: rest, grpc. The test that
+// grpc.ServerStream; everything behind that stream is the same for all of them. Its rooms: rest, grpc, websocket. The test that
 // every front passes is in fronttest.
 package front
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -74,6 +75,8 @@ type Env struct {
 	StallTimeout time.Duration
 	// BareErrors leaves the details of the gateway's own errors out, in protocols of the gRPC family.
 	BareErrors bool
+	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
+	Ending context.Context
 	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.

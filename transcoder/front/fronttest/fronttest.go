@@ -65,6 +65,8 @@ type Traits struct {
 	Protocol string
 	// OneMessage says that a client can send a single message only, whatever the method takes.
 	OneMessage bool
+	// NoReplyMetadata says that headers and trailers of a reply have no place in the protocol.
+	NoReplyMetadata bool
 }
 
 // Run checks a front. start serves h, or the front on its own if it is not an HTTP front, and returns a client for it;

@@ -1,0 +1,118 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
+)
+
+const (
+	// closeCodes is where the close codes that carry a status begin: 4005 is NOT_FOUND. RFC 6455 leaves 4000 and up to
+	// private use.
+	closeCodes = 4000
+	// reasonBytesMax is what a close frame has room for beside its code (RFC 6455, section 5.5).
+	reasonBytesMax = 123
+)
+
+// finish ends the call. Before the upgrade an error is an HTTP response; after it, a last text frame and a close code.
+func (s *stream) finish(err error) {
+	defer s.cancel(nil)
+	defer s.hangUp()
+	if err != nil && s.unseen() {
+		writeError(s.w, err, s.call.ID, s.types)
+		return
+	}
+	conn, failed := s.accept()
+	s.end()
+	if failed != nil {
+		return // the client is gone
+	}
+	defer func() { _ = conn.CloseNow() }()
+	if wrong := new(rpc.Error); err != nil && errors.As(context.Cause(s.base), &wrong) {
+		err = wrong // what the driver saw is its echo
+	}
+	switch {
+	case context.Cause(s.base) == errGone:
+		return
+	case err == nil:
+		_ = conn.Close(websocket.StatusNormalClosure, "") // a client that is gone misses it, here and below
+		return
+	}
+	f := front.FailureOf(err)
+	_ = s.write(websocket.MessageText, errorJSON(f, s.types))
+	_ = conn.Close(s.closeCode(f), clip(f.Status.Message()))
+}
+
+// closeCode is RFC 6455's own where it has one for what is wrong, and otherwise the status's.
+func (s *stream) closeCode(f front.Failure) websocket.StatusCode {
+	if context.Cause(s.base) == errGoingAway {
+		return websocket.StatusGoingAway
+	}
+	if own := s.wrong.Load(); own != 0 {
+		return websocket.StatusCode(own)
+	}
+	return closeCodes + websocket.StatusCode(f.Status.Code())
+}
+
+// clip shortens a text to what a close frame has room for, between two characters.
+func clip(text string) string {
+	if len(text) <= reasonBytesMax {
+		return text
+	}
+	cut := reasonBytesMax
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}
+
+// writeError answers a handshake with an error and returns its HTTP status.
+func writeError(w http.ResponseWriter, err error, id string, types program.Resolver) int {
+	f := front.FailureOf(err)
+	body := errorJSON(f, types)
+	h := w.Header()
+	f.SetHeaders(h)
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Sec-WebSocket-Version", "13") // RFC 6455, section 4.4
+	h.Set("Gatehouse-Decision-Id", id)
+	w.WriteHeader(f.HTTP)
+	_, _ = w.Write(body) // a client that is gone misses it
+	return f.HTTP
+}
+
+// errorJSON returns {"error":{…}}, the form of AIP-193.
+func errorJSON(f front.Failure, types program.Resolver) []byte {
+	type body struct {
+		Code    int               `json:"code"`
+		Message string            `json:"message"`
+		Status  string            `json:"status"`
+		Details []json.RawMessage `json:"details,omitempty"`
+	}
+	var out struct {
+		Error body `json:"error"`
+	}
+	p := f.Status.Proto()
+	out.Error = body{Code: f.HTTP, Message: p.GetMessage(), Status: code.Code(p.GetCode()).String()}
+	for _, d := range p.GetDetails() {
+		out.Error.Details = append(out.Error.Details, front.DetailJSON(d, types))
+	}
+	var buf bytes.Buffer
+	encoder := json.NewEncoder(&buf) // replaces what is not UTF-8, escapes line breaks, compacts what protojson spaced
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(out) // a string, a number and valid JSON always encode
+	return bytes.TrimRight(buf.Bytes(), "\n")
+}

@@ -1,0 +1,409 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
+)
+
+const (
+	// pingEvery is how often a client is asked for a sign of life: shorter than what common load balancers let stand idle.
+	pingEvery = 30 * time.Second
+	// pongWithin is how long it may take to answer.
+	pongWithin = 20 * time.Second
+)
+
+// stream is one connection as a grpc.ServerStream. One goroutine may receive while another sends.
+//
+// The client says that it will send no more by an empty text frame, which no message is: JSON is never empty, and protobuf
+// comes in binary frames. Methods that take one message do not need it. Their connection is read on in a goroutine of its
+// own, because only who reads hears that the client is gone.
+//
+// Header and trailer metadata have no place in the protocol, and are left out.
+type stream struct {
+	env    *front.Env
+	w      http.ResponseWriter
+	r      *http.Request
+	face   *face
+	asked  asked
+	types  program.Resolver
+	call   *rpc.Call
+	base   context.Context // of the call; its cause says why it ended
+	cancel context.CancelCauseFunc
+	life   context.Context // of the connection, which outlives the call by its last words
+	hangUp context.CancelFunc
+	rich   sync.Once
+	ctx    context.Context // made when somebody asks for it
+
+	first   chan received // of a method that takes one message; nil until it is waited for
+	half    bool          // the client has sent everything; belongs to the receiving goroutine
+	wrong   atomic.Int32  // the close code of what is wrong with the client's frames
+	reading atomic.Bool   // somebody reads, so that a pong would be heard
+
+	mu         sync.Mutex
+	conn       *websocket.Conn // nil before the upgrade
+	refused    error           // why there is none
+	ended      bool
+	headerDone bool
+	pings      *time.Timer
+	stopDrain  func() bool
+}
+
+// received is a message, or why there is none.
+type received struct {
+	text *front.Buffer
+	kind websocket.MessageType
+	err  error
+}
+
+var (
+	errGone      = errors.New("websocket: the client is gone")
+	errGoingAway = errors.New("websocket: the gateway shuts down")
+	errEnded     = errors.New("websocket: the call has ended")
+	errHeader    = errors.New("websocket: header metadata was sent already")
+)
+
+// newStream starts the call that a handshake asks for.
+func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table, face *face, a asked) (*stream, error) {
+	s := &stream{env: &f.env, w: w, r: r, face: face, asked: a, types: t.Types}
+	c := front.NewCall(s.env, r, face.Method, Protocol, front.HyphenNames)
+	for key := range c.Metadata {
+		if strings.HasPrefix(key, "sec-websocket-") { // a token may be in it
+			delete(c.Metadata, key)
+		}
+	}
+	if a.token != "" {
+		c.Metadata["authorization"] = []string{"Bearer " + a.token}
+	}
+	var err error
+	if c.Timeout, c.HasTimeout, err = front.Timeout(r.Header); err != nil {
+		return nil, err
+	}
+	s.call = c
+	ctx, cancel := context.WithCancelCause(r.Context())
+	s.base, s.cancel = c.WithContext(ctx), cancel
+	s.life, s.hangUp = context.WithCancel(context.WithoutCancel(r.Context()))
+	return s, nil
+}
+
+// Context returns the call's context with everything in it that a grpc-go interceptor looks for.
+func (s *stream) Context() context.Context {
+	s.rich.Do(func() { s.ctx = front.NewContext(s.base, s.r, s.call, transportStream{s}) })
+	return s.ctx
+}
+
+// accept upgrades the connection, once.
+func (s *stream) accept() (*websocket.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+		return nil, errEnded
+	case s.conn != nil || s.refused != nil:
+		return s.conn, s.refused
+	}
+	s.w.Header().Set("Gatehouse-Decision-Id", s.call.ID)
+	o := &websocket.AcceptOptions{InsecureSkipVerify: true} // the origin was judged by our own rule
+	if s.asked.subprotocol != "" {
+		o.Subprotocols = []string{s.asked.subprotocol}
+	}
+	if s.conn, s.refused = websocket.Accept(s.w, s.r, o); s.refused != nil {
+		s.cancel(errGone)
+		return nil, s.refused
+	}
+	s.conn.SetReadLimit(-1) // read bounds each message
+	s.pings = time.AfterFunc(pingEvery, s.ping)
+	if s.env.Ending != nil {
+		s.stopDrain = context.AfterFunc(s.env.Ending, func() { s.cancel(errGoingAway) })
+	}
+	return s.conn, nil
+}
+
+// unseen reports whether the connection still is HTTP's; if it is, nobody upgrades it any more.
+func (s *stream) unseen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = s.conn == nil && s.refused == nil
+	return s.ended
+}
+
+// end lets nobody begin anything.
+func (s *stream) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	if s.pings != nil {
+		s.pings.Stop()
+	}
+	if s.stopDrain != nil {
+		s.stopDrain()
+	}
+}
+
+// ping ends the call of a client that gives no sign of life. A client whose message waits for the backend is left alone.
+func (s *stream) ping() {
+	if s.reading.Load() {
+		ctx, cancel := context.WithTimeout(s.life, pongWithin)
+		err := s.conn.Ping(ctx)
+		cancel()
+		if err != nil && s.reading.Load() {
+			s.cancel(errGone)
+			return
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.pings.Reset(pingEvery)
+	}
+}
+
+// RecvMsg fills the *rpc.Frame m with the next message. It is io.EOF after the last.
+func (s *stream) RecvMsg(m any) error {
+	frame, ok := m.(*rpc.Frame)
+	if !ok {
+		return fmt.Errorf("websocket receives into *rpc.Frame, not %T", m)
+	}
+	if s.half {
+		return io.EOF
+	}
+	conn, err := s.accept()
+	if err != nil {
+		return gone(err)
+	}
+	if !s.face.Method.ClientStreams {
+		return s.receiveOnly(conn, frame)
+	}
+	got := s.read(conn)
+	if got.err == io.EOF {
+		s.half = true
+		go s.watch(conn)
+	}
+	return s.fill(frame, got)
+}
+
+// receiveOnly waits for the one message of a call, no longer than the call may take.
+func (s *stream) receiveOnly(conn *websocket.Conn, frame *rpc.Frame) error {
+	s.half = true
+	if s.face.bodiless {
+		go s.watch(conn)
+		return s.fill(frame, received{text: front.TakeBuffer(), kind: websocket.MessageText})
+	}
+	s.first = make(chan received, 1)
+	go func() {
+		got := s.read(conn)
+		s.first <- got
+		if got.err == nil || got.err == io.EOF {
+			s.watch(conn)
+		}
+	}()
+	var slow <-chan time.Time
+	if s.env.StallTimeout > 0 {
+		timer := time.NewTimer(s.env.StallTimeout)
+		defer timer.Stop()
+		slow = timer.C
+	}
+	select {
+	case got := <-s.first:
+		return s.fill(frame, got)
+	case <-slow:
+		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the message did not arrive in time")
+	case <-s.call.Context().Done():
+		return s.call.Context().Err()
+	}
+}
+
+// fill makes the frame hold what was received.
+func (s *stream) fill(frame *rpc.Frame, got received) error {
+	if got.err != nil {
+		return got.err
+	}
+	if s.asked.subprotocol == subprotocolProto {
+		got.text.Fill(frame)
+		return nil
+	}
+	defer got.text.Free()
+	wire := front.TakeBuffer()
+	data, ignored, err := s.face.request.AppendWire(wire.Bytes[:0], program.Input{Path: s.face.path, Query: s.face.query, Body: got.text.Bytes})
+	if ignored > 0 {
+		s.env.Ignored("field", ignored)
+	}
+	if err != nil {
+		wire.Free()
+		return err
+	}
+	wire.Bytes = data
+	wire.Fill(frame)
+	return nil
+}
+
+// read waits for one message, of which it never holds more than the limit. io.EOF is the empty text frame.
+func (s *stream) read(conn *websocket.Conn) received {
+	s.reading.Store(true)
+	defer s.reading.Store(false)
+	kind, source, err := conn.Reader(s.life)
+	if err != nil {
+		return received{err: s.lost(err)}
+	}
+	text := front.TakeBuffer()
+	if text.Bytes, err = appendAll(text.Bytes, source, s.env.BodyBytesMax+1); err == nil {
+		err = s.check(kind, text.Bytes)
+	} else {
+		err = s.lost(err)
+	}
+	if err != nil {
+		text.Free()
+		return received{err: err}
+	}
+	return received{text: text, kind: kind}
+}
+
+// appendAll reads to the end, or until there are most bytes.
+func appendAll(into []byte, source io.Reader, most int) ([]byte, error) {
+	for len(into) < most {
+		if cap(into) == len(into) {
+			into = append(into, 0)[:len(into)]
+		}
+		n, err := source.Read(into[len(into):min(cap(into), most)])
+		into = into[:len(into)+n]
+		if err == io.EOF {
+			return into, nil
+		}
+		if err != nil {
+			return into, err
+		}
+	}
+	return into, nil
+}
+
+// check judges a message as the protocol sees it.
+func (s *stream) check(kind websocket.MessageType, text []byte) error {
+	proto := s.asked.subprotocol == subprotocolProto
+	switch {
+	case len(text) > s.env.BodyBytesMax:
+		s.wrong.Store(int32(websocket.StatusMessageTooBig))
+		return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "the message is larger than %d bytes; send less at a time", s.env.BodyBytesMax)
+	case kind == websocket.MessageText && len(text) == 0:
+		return io.EOF
+	case kind == websocket.MessageText && !utf8.Valid(text):
+		s.wrong.Store(int32(websocket.StatusInvalidFramePayloadData))
+		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "a text frame must be UTF-8")
+	case (kind == websocket.MessageBinary) != proto:
+		s.wrong.Store(int32(websocket.StatusUnsupportedData))
+		return rpc.Errorf(codes.InvalidArgument, "FRAME_TYPE", "messages are text frames of JSON, or binary frames of protobuf where %s was asked for", subprotocolProto)
+	}
+	return nil
+}
+
+// watch reads on when the client has sent what it had to, to hear that it is gone. Anything else ends the call, too; the
+// empty text frame of a client that says so anyway does no harm.
+func (s *stream) watch(conn *websocket.Conn) {
+	for {
+		got := s.read(conn)
+		switch {
+		case got.err == io.EOF:
+			continue
+		case got.err == nil:
+			got.text.Free()
+			s.cancel(rpc.Errorf(codes.InvalidArgument, "REQUEST_REPEATED", "a message came after the last that %s takes", s.face.Method.Name()))
+			return
+		}
+		s.cancel(got.err)
+		return
+	}
+}
+
+// lost ends the call of a client that is gone.
+func (s *stream) lost(err error) error {
+	s.cancel(errGone)
+	return gone(err)
+}
+
+func gone(err error) error {
+	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the call did").Because(err)
+}
+
+// SendMsg sends the *rpc.Frame m, which it borrows.
+func (s *stream) SendMsg(m any) error {
+	frame, ok := m.(*rpc.Frame)
+	if !ok {
+		return fmt.Errorf("websocket sends *rpc.Frame, not %T", m)
+	}
+	if _, err := s.accept(); err != nil {
+		return gone(err)
+	}
+	s.mu.Lock()
+	s.headerDone = true
+	s.mu.Unlock()
+	if s.asked.subprotocol == subprotocolProto {
+		return s.write(websocket.MessageBinary, frame.Bytes())
+	}
+	text := front.TakeBuffer()
+	defer text.Free()
+	var err error
+	if text.Bytes, err = s.face.response.AppendJSON(text.Bytes[:0], frame.Bytes()); err != nil {
+		return err
+	}
+	return s.write(websocket.MessageText, text.Bytes)
+}
+
+// write gives a client that takes nothing up after a while.
+func (s *stream) write(kind websocket.MessageType, data []byte) error {
+	ctx := s.life
+	if s.env.StallTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.env.StallTimeout)
+		defer cancel()
+	}
+	if err := s.conn.Write(ctx, kind, data); err != nil {
+		return s.lost(err)
+	}
+	return nil
+}
+
+// SetHeader takes header metadata, which goes nowhere.
+func (s *stream) SetHeader(metadata.MD) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.headerDone {
+		return errHeader
+	}
+	return nil
+}
+
+// SendHeader takes header metadata, after which there can be no more.
+func (s *stream) SendHeader(md metadata.MD) error {
+	if err := s.SetHeader(md); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.headerDone = true
+	return nil
+}
+
+// SetTrailer takes trailer metadata, which goes nowhere.
+func (s *stream) SetTrailer(metadata.MD) {}
+
+// transportStream is what grpc.SetHeader and its likes find in the context.
+type transportStream struct{ s *stream }
+
+func (t transportStream) Method() string                  { return t.s.call.Method.Path }
+func (t transportStream) SetHeader(md metadata.MD) error  { return t.s.SetHeader(md) }
+func (t transportStream) SendHeader(md metadata.MD) error { return t.s.SendHeader(md) }
+func (t transportStream) SetTrailer(md metadata.MD) error { t.s.SetTrailer(md); return nil }

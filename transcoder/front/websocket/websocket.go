@@ -1,0 +1,108 @@
+// Package websocket is the front for WebSocket (RFC 6455): a connection is one call of a method of any streaming kind, a
+// frame one message, and the close code the call's status.
+//
+// Read websocket.go for the way of a handshake, handshake.go for what it asks for, stream.go for the grpc.ServerStream that
+// a connection becomes, and end.go for how it ends.
+package websocket
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
+)
+
+// Protocol is the front's name in calls, logs and metrics.
+const Protocol = "websocket"
+
+// Front serves WebSocket. It is safe for concurrent use.
+type Front struct {
+	env front.Env
+	// allowed says whether a web page of this origin may call.
+	allowed func(r *http.Request, origin string) bool
+}
+
+// New returns the front of one listener.
+func New(env front.Env) *Front { return &Front{env: env, allowed: sameOrigin} }
+
+// Detect reports whether the request is a handshake. HTTP/2 has none (RFC 8441 is not spoken).
+func (*Front) Detect(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.Method == http.MethodGet && has(r.Header, "Connection", "upgrade") && has(r.Header, "Upgrade", "websocket")
+}
+
+// ServeHTTP serves one handshake and the call that it opens. What can be refused by headers is refused before the upgrade,
+// by an HTTP status: the connection changes its protocol when the call was admitted and its first message is waited for.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table) {
+	face, err := find(r, t)
+	if err != nil {
+		f.Refuse(w, r, err)
+		return
+	}
+	asked, err := f.judge(r, face)
+	if err != nil {
+		f.Refuse(w, r, err)
+		return
+	}
+	s, err := newStream(f, w, r, t, face, asked)
+	if err != nil {
+		f.Refuse(w, r, err)
+		return
+	}
+	s.finish(front.Serve(face.Endpoint, s.call, s, front.Printf(r)))
+}
+
+// Refuse answers a handshake with an error, and records it as one that reached no method.
+func (f *Front) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	id := rpc.NewID()
+	f.env.Unrouted(Protocol, id, writeError(w, err, id, nil), r)
+}
+
+// face is a method as an address shows it: by its gRPC path, or by a REST route, whose path and query are bound into every
+// message.
+type face struct {
+	*front.Endpoint
+	request  *program.Request
+	response *program.Response
+	path     []string
+	query    string
+	plain    bool // the gRPC path, where messages can be protobuf
+	bodiless bool // the request is path and query alone
+}
+
+// verbs are the HTTP methods whose routes a handshake may name, which itself is always a GET.
+var verbs = [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// find looks the method up, the gRPC path first.
+func find(r *http.Request, t *front.Table) (*face, error) {
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	if e := t.Methods[path]; e != nil {
+		return &face{Endpoint: e, request: e.FromJSON, response: e.ToJSON, query: query, plain: true}, nil
+	}
+	for _, verb := range verbs {
+		var b route.Binding[*front.Route]
+		err := t.Routes.Match(verb, path, &b)
+		if malformed := new(route.PathError); errors.As(err, &malformed) {
+			return nil, rpc.Errorf(codes.InvalidArgument, "MALFORMED_PATH", "%s", malformed)
+		}
+		if v := b.Rule; err == nil {
+			return &face{
+				Endpoint: v.Value.Endpoint, request: v.Value.Request, response: v.Value.Response,
+				path: b.Values, query: query, bodiless: v.Value.Body == "" && !v.Value.Method.ClientStreams,
+			}, nil
+		}
+	}
+	return nil, rpc.Errorf(codes.NotFound, "ROUTE_NOT_FOUND", "nothing is served at this path; check it against the routes that the gateway lists")
+}
+
+// sameOrigin reports whether a page comes from the host that it calls.
+func sameOrigin(r *http.Request, origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, r.Host)
+}
