@@ -25,6 +25,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		Client:       g.origin.client,
 		BodyBytesMax: bodyBytesMax,
 		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
+		Errors:       shapeOf(g.cfg.GetErrors()),
 		Ignored:      g.set.Ignored,
 		Unrouted:     g.set.Unrouted(l),
 	}

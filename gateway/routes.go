@@ -65,6 +65,10 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	if err != nil {
 		return compiled, err
 	}
+	success, err := successOf(u.method.Descriptor)
+	if err != nil {
+		return compiled, err
+	}
 	for _, w := range request.Warnings() {
 		c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, fmt.Sprintf("%s: %s %s: %s", u.method.Name(), r.verb, r.path, w)))
 	}
@@ -73,7 +77,10 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Template: template,
 		Owner:    u.method.Name(),
 		Decode:   pathDecode(c.cfg.GetRest()),
-		Value:    &front.Route{Endpoint: endpoint, Request: request, Response: response, Body: r.body},
+		Value: &front.Route{
+			Endpoint: endpoint, Request: request, Response: response, Body: r.body,
+			Errors: errorsOf(c.cfg, u.method.Descriptor), Success: success,
+		},
 	}, nil
 }
 

@@ -57,6 +57,10 @@ type Route struct {
 	// Request turns path, query and body into the request message; Response writes a reply as JSON.
 	Request  *program.Request
 	Response *program.Response
+	// Errors is how errors look, unless the client asks for another shape.
+	Errors Shape
+	// Success is the HTTP status of a success; 0 is 200. With 204 the reply has no body.
+	Success int
 	// Body is the rule's body selector, for those who list routes.
 	Body string
 }
@@ -70,6 +74,8 @@ type Env struct {
 	BodyBytesMax int
 	// StallTimeout is how long a client may take for a request body, besides the time that its size allows; 0 is no bound.
 	StallTimeout time.Duration
+	// Errors is how errors of REST look that come before a route is found.
+	Errors Shape
 	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.

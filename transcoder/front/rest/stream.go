@@ -203,6 +203,9 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 			Because(errors.New("a second reply to a method that does not stream"))
 	}
 	s.replied = true
+	if s.success() == http.StatusNoContent {
+		return nil
+	}
 	if err = s.render(frame); err == nil && s.media == typeLines {
 		s.json.Bytes = append(s.json.Bytes, '\n')
 	}
@@ -290,9 +293,9 @@ func (s *stream) finish(err error) {
 	case err != nil && !s.headDone:
 		s.writeMetadata()
 		s.writeTrailers()
-		writeError(s.w, s.r, err, s.call.ID, s.types)
+		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 	case err != nil && s.r.Method != http.MethodHead:
-		s.json = &front.Buffer{Bytes: append(aip193(front.FailureOf(err), s.types), '\n')}
+		s.json = &front.Buffer{Bytes: append(errorShape(s.r.Header, s.route.Errors).LateJSON(front.FailureOf(err), s.types), '\n')}
 		_ = s.write() // a client that is gone misses it
 		if s.wantsTrailers() {
 			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
@@ -312,6 +315,10 @@ const countedBytesMax = 2000
 // writeReply writes the response of a unary call, or what is left of it. Its length is told even to HEAD.
 func (s *stream) writeReply() {
 	s.writeTrailers()
+	if s.success() == http.StatusNoContent {
+		s.writeHead()
+		return
+	}
 	head := s.r.Method == http.MethodHead
 	if (head || len(s.json.Bytes) > countedBytesMax) && !s.headDone && !announcesTrailers(s.w.Header()) {
 		s.w.Header().Set("Content-Length", strconv.Itoa(s.counted+len(s.json.Bytes)))
@@ -330,10 +337,20 @@ func (s *stream) writeHead() {
 	s.headDone = true
 	s.writeMetadata()
 	h := s.w.Header()
-	h["Content-Type"] = valuesOf[s.media]
+	if s.success() != http.StatusNoContent {
+		h["Content-Type"] = valuesOf[s.media]
+	}
 	h["X-Content-Type-Options"] = valuesOf["nosniff"]
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
-	s.w.WriteHeader(http.StatusOK)
+	s.w.WriteHeader(s.success())
+}
+
+// success is the HTTP status of a call that went well.
+func (s *stream) success() int {
+	if s.route.Success == 0 {
+		return http.StatusOK
+	}
+	return s.route.Success
 }
 
 // writeMetadata makes the header metadata HTTP headers. What depends on the request is told to caches.

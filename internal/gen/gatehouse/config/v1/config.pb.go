@@ -219,8 +219,10 @@ type Config struct {
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
-	AccessLog     AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
-	Rest          *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	AccessLog AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
+	Rest      *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	// How errors look by REST where neither the .proto nor services says it. Default: AIP_193.
+	Errors        v1.ErrorShape `protobuf:"varint,25,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +388,13 @@ func (x *Config) GetRest() *Rest {
 		return x.Rest
 	}
 	return nil
+}
+
+func (x *Config) GetErrors() v1.ErrorShape {
+	if x != nil {
+		return x.Errors
+	}
+	return v1.ErrorShape(0)
 }
 
 // Rest says how paths are read.
@@ -774,8 +783,10 @@ type Service struct {
 	Http []*HttpRule `protobuf:"bytes,7,rep,name=http,proto3" json:"http,omitempty"`
 	// What callers see of a backend's failures. Default: everything.
 	MaskBackendErrors *MaskBackendErrors `protobuf:"bytes,8,opt,name=mask_backend_errors,json=maskBackendErrors,proto3" json:"mask_backend_errors,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How errors look by REST. Default: what the .proto says, then errors of the gateway.
+	Errors        v1.ErrorShape `protobuf:"varint,11,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
@@ -862,6 +873,13 @@ func (x *Service) GetMaskBackendErrors() *MaskBackendErrors {
 		return x.MaskBackendErrors
 	}
 	return nil
+}
+
+func (x *Service) GetErrors() v1.ErrorShape {
+	if x != nil {
+		return x.Errors
+	}
+	return v1.ErrorShape(0)
 }
 
 // MaskBackendErrors keeps the text and the details of a backend's INTERNAL, UNKNOWN and DATA_LOSS from callers. They get
@@ -1531,7 +1549,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x99\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xdc\n" +
 	"\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
@@ -1559,7 +1577,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
-	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\"\x9a\x02\n" +
+	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12A\n" +
+	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"\x9a\x02\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
@@ -1594,7 +1613,7 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\xa7\x03\n" +
+	"serverName\"\xea\x03\n" +
 	"\aService\x12\x1d\n" +
 	"\x05match\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12=\n" +
 	"\x06access\x18\x02 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06access\x12\x16\n" +
@@ -1603,7 +1622,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x124\n" +
 	"\x04json\x18\x06 \x01(\v2 .gatehouse.policy.v1.JsonOptionsR\x04json\x121\n" +
 	"\x04http\x18\a \x03(\v2\x1d.gatehouse.config.v1.HttpRuleR\x04http\x12V\n" +
-	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\"W\n" +
+	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\x12A\n" +
+	"\x06errors\x18\v \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"W\n" +
 	"\x11MaskBackendErrors\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12(\n" +
 	"\adetails\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x10\x01R\adetails\"\x83\x03\n" +
@@ -1696,9 +1716,10 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(*Limits)(nil),              // 16: gatehouse.config.v1.Limits
 	(*HttpRule_Binding)(nil),    // 17: gatehouse.config.v1.HttpRule.Binding
 	(v1.Access)(0),              // 18: gatehouse.policy.v1.Access
-	(*v1.Quota)(nil),            // 19: gatehouse.policy.v1.Quota
-	(*durationpb.Duration)(nil), // 20: google.protobuf.Duration
-	(*v1.JsonOptions)(nil),      // 21: gatehouse.policy.v1.JsonOptions
+	(v1.ErrorShape)(0),          // 19: gatehouse.policy.v1.ErrorShape
+	(*v1.Quota)(nil),            // 20: gatehouse.policy.v1.Quota
+	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
+	(*v1.JsonOptions)(nil),      // 22: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	5,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
@@ -1713,27 +1734,29 @@ var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	16, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
 	0,  // 10: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
 	4,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	1,  // 12: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	2,  // 13: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	8,  // 14: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	18, // 15: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	19, // 16: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	20, // 17: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	21, // 18: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	11, // 19: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	10, // 20: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	17, // 21: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	13, // 22: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	14, // 23: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	20, // 24: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	20, // 25: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	20, // 26: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	20, // 27: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	19, // 12: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	1,  // 13: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	2,  // 14: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	8,  // 15: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	18, // 16: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	20, // 17: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	21, // 18: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	22, // 19: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	11, // 20: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	10, // 21: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	19, // 22: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	17, // 23: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	13, // 24: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	14, // 25: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	21, // 26: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	21, // 27: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	21, // 28: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	21, // 29: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
