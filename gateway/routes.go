@@ -79,9 +79,26 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Decode:   pathDecode(c.cfg.GetRest()),
 		Value: &front.Route{
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body,
+			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
 			Errors: errorsOf(c.cfg, u.method.Descriptor), Success: success,
 		},
 	}, nil
+}
+
+// rawBody finds the google.api.HttpBody that a selector means; nil if it means something else.
+func rawBody(md protoreflect.MessageDescriptor, selector, whole string) *front.RawBody {
+	const name = "google.api.HttpBody"
+	if selector == whole {
+		if md.FullName() == name {
+			return &front.RawBody{}
+		}
+		return nil
+	}
+	fd := md.Fields().ByName(protoreflect.Name(selector))
+	if fd == nil || fd.Message() == nil || fd.IsList() || fd.Kind() == protoreflect.GroupKind || fd.Message().FullName() != name {
+		return nil
+	}
+	return &front.RawBody{Field: fd.Number()}
 }
 
 // response returns the program for a reply. Methods that reply alike share it.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
@@ -61,9 +62,15 @@ type Route struct {
 	Errors Shape
 	// Success is the HTTP status of a success; 0 is 200. With 204 the reply has no body.
 	Success int
+	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
+	// pass as they are.
+	RawRequest, RawReply *RawBody
 	// Body is the rule's body selector, for those who list routes.
 	Body string
 }
+
+// RawBody says where in a message its google.api.HttpBody is: in a field, or with 0 it is the message.
+type RawBody struct{ Field protoreflect.FieldNumber }
 
 // Env is what a listener tells its fronts. It is immutable.
 type Env struct {

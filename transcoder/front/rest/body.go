@@ -23,30 +23,15 @@ import (
 // read: media type, then content coding, then length. A request without a body, or with an empty one, has nothing to
 // judge: its Content-Type and Content-Encoding do not matter.
 func readBody(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
-	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+	source := bodyOf(r)
+	if source == nil {
 		return nil, nil
-	}
-	var source io.Reader = r.Body
-	if r.ContentLength < 0 {
-		// Only its first byte tells whether there is a body.
-		buffered := bufio.NewReaderSize(r.Body, 4096)
-		if _, err := buffered.Peek(1); err == io.EOF {
-			return nil, nil
-		}
-		source = buffered
 	}
 	form, err := checkType(r)
 	if err != nil {
 		return nil, err
 	}
-	zipped, err := checkEncoding(r)
-	if err != nil {
-		return nil, err
-	}
-	if r.ContentLength > int64(limit) {
-		return nil, tooLarge(limit)
-	}
-	body, err := read(source, zipped, int(r.ContentLength), limit, into)
+	body, err := decoded(r, source, limit, into)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +39,43 @@ func readBody(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
 		return nil, unsupported(r, "a form cannot be read")
 	}
 	return body, nil
+}
+
+// readRaw is readBody for bytes that may be anything.
+func readRaw(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
+	source := bodyOf(r)
+	if source == nil {
+		return nil, nil
+	}
+	return decoded(r, source, limit, into)
+}
+
+// bodyOf returns where the body comes from, nil if there is none or it is empty.
+func bodyOf(r *http.Request) io.Reader {
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > 0 {
+		return r.Body
+	}
+	// Only its first byte tells whether there is a body.
+	buffered := bufio.NewReaderSize(r.Body, 4096)
+	if _, err := buffered.Peek(1); err == io.EOF {
+		return nil
+	}
+	return buffered
+}
+
+// decoded reads the body without its content coding.
+func decoded(r *http.Request, source io.Reader, limit int, into *front.Buffer) ([]byte, error) {
+	zipped, err := checkEncoding(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	return read(source, zipped, int(r.ContentLength), limit, into)
 }
 
 // checkType refuses a Content-Type that is not JSON. form says that it is the type of HTML forms, which counts as JSON

@@ -42,6 +42,7 @@ type stream struct {
 
 	response *program.Response // that of the route, or what a field mask leaves of it
 	early    error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
+	upload   *upload           // a raw body of many messages; nil until the first
 	received bool              // belongs to the receiving goroutine, as all above are read-only
 
 	mu         sync.Mutex
@@ -67,6 +68,9 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, front.HyphenNames),
 	}
 	c := s.call
+	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
+		c.Metadata["content-range"] = values // an upload may be resumed
+	}
 	c.Timeout, c.HasTimeout, s.early = front.Timeout(r.Header)
 	s.response = s.route.Response
 	if s.early == nil && s.route.Request.TakesFieldMask() {
@@ -75,6 +79,9 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	s.media, s.base = typeJSON, c.WithContext(r.Context())
 	if s.route.Method.ServerStreams {
 		s.media = typeLines
+		if s.route.RawReply != nil {
+			s.media = typeBytes // unless a message says otherwise
+		}
 		s.flusher = front.Flusher{Mu: &s.mu, Flush: http.NewResponseController(w).Flush}
 	}
 	if s.route.Method.ClientStreams {
@@ -112,7 +119,10 @@ func (s *stream) RecvMsg(m any) error {
 	if !ok {
 		return fmt.Errorf("rest receives into *rpc.Frame, not %T", m)
 	}
-	if s.received {
+	switch {
+	case s.route.RawRequest != nil && s.route.Method.ClientStreams && s.received:
+		return s.receive(frame)
+	case s.received:
 		return io.EOF
 	}
 	s.received = true
@@ -127,6 +137,12 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	if err := s.negotiate(); err != nil {
 		return err
 	}
+	if s.route.RawRequest != nil {
+		if s.route.Method.ClientStreams {
+			return s.receive(frame)
+		}
+		return s.bindRaw(frame)
+	}
 	stop := s.hurry()
 	text := front.TakeBuffer()
 	defer text.Free()
@@ -137,9 +153,7 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	stop()
 	wire := front.TakeBuffer()
 	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
+	s.dropFields(ignored)
 	if err != nil {
 		wire.Free()
 		return err
@@ -151,6 +165,9 @@ func (s *stream) bind(frame *rpc.Frame) error {
 
 // negotiate settles the response's media type. A single reply can be a line, too; many cannot be one JSON document.
 func (s *stream) negotiate() error {
+	if s.route.RawReply != nil {
+		return nil // what it will be only the backend knows
+	}
 	offers := []string{typeJSON, typeLines}
 	if s.route.Method.ServerStreams {
 		offers = offers[1:]
@@ -178,6 +195,9 @@ func (s *stream) SendMsg(m any) error {
 		return errEnded
 	}
 	s.headerDone = true
+	if s.route.RawReply != nil {
+		return s.sendRaw(frame)
+	}
 	if !s.route.Method.ServerStreams {
 		return s.keep(frame)
 	}
@@ -198,11 +218,9 @@ func (s *stream) SendMsg(m any) error {
 
 // keep holds the only reply until the status is known.
 func (s *stream) keep(frame *rpc.Frame) (err error) {
-	if s.replied {
-		return rpc.Errorf(codes.Internal, "INTERNAL", "%s answers with one message", s.call.Method.Path).
-			Because(errors.New("a second reply to a method that does not stream"))
+	if err := s.onlyReply(); err != nil {
+		return err
 	}
-	s.replied = true
 	if s.success() == http.StatusNoContent {
 		return nil
 	}
@@ -211,6 +229,16 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 	}
 	s.failed = err
 	return err
+}
+
+// onlyReply refuses a second reply of a method that does not stream.
+func (s *stream) onlyReply() error {
+	if s.replied {
+		return rpc.Errorf(codes.Internal, "INTERNAL", "%s answers with one message", s.call.Method.Path).
+			Because(errors.New("a second reply to a method that does not stream"))
+	}
+	s.replied = true
+	return nil
 }
 
 // writeLine writes what is in s.json. It leaves when nothing follows at once.
@@ -339,6 +367,9 @@ func (s *stream) writeHead() {
 	h := s.w.Header()
 	if s.success() != http.StatusNoContent {
 		h["Content-Type"] = valuesOf[s.media]
+		if s.route.RawReply != nil {
+			h["Content-Type"] = []string{s.media}
+		}
 	}
 	h["X-Content-Type-Options"] = valuesOf["nosniff"]
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
@@ -347,6 +378,9 @@ func (s *stream) writeHead() {
 
 // success is the HTTP status of a call that went well.
 func (s *stream) success() int {
+	if s.partial() {
+		return http.StatusPartialContent
+	}
 	if s.route.Success == 0 {
 		return http.StatusOK
 	}
@@ -357,6 +391,9 @@ func (s *stream) success() int {
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	s.drop(front.WriteMetadata(h, s.header, ""))
+	if s.route.RawReply != nil {
+		s.writeRawMetadata()
+	}
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
 	}
@@ -378,6 +415,12 @@ func (s *stream) writeTrailers() {
 
 // valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place.
 var valuesOf = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}, "Accept": {"Accept"}}
+
+func (s *stream) dropFields(n int) {
+	if n > 0 {
+		s.env.Ignored("field", n)
+	}
+}
 
 func (s *stream) drop(n int) {
 	if n > 0 {
