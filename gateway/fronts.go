@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -25,6 +26,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		Client:       g.origin.client,
 		BodyBytesMax: bodyBytesMax,
 		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
+		ETags:        g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
 		Errors:       shapeOf(g.cfg.GetErrors()),
 		Ignored:      g.set.Ignored,
 		Unrouted:     g.set.Unrouted(l),

@@ -63,9 +63,9 @@ func (s *stream) keepRaw(data []byte) error {
 	if err := s.onlyReply(); err != nil {
 		return err
 	}
-	switch {
-	case s.success() == http.StatusNoContent:
-	case s.r.Method == http.MethodHead:
+	switch s.sameByBackend(); {
+	case s.unchanged, s.success() == http.StatusNoContent:
+	case len(data) > heldRawMax && s.r.Method == http.MethodHead:
 		s.counted = len(data)
 		s.json = front.TakeBuffer()
 	case len(data) > heldRawMax:

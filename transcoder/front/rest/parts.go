@@ -15,7 +15,7 @@ type parts stream
 // Write takes a part, which it does not keep.
 func (p *parts) Write(text []byte) (int, error) {
 	s := (*stream)(p)
-	if s.r.Method == http.MethodHead {
+	if s.sameByBackend(); s.unchanged || s.r.Method == http.MethodHead {
 		s.counted += len(text)
 		return len(text), nil
 	}

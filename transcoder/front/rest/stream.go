@@ -53,6 +53,7 @@ type stream struct {
 	ended      bool          // the response belongs to net/http again
 	media      string        // of the response
 	json       *front.Buffer // a unary reply, or the room for a line, without what has left; nil until there is one
+	unchanged  bool          // the client has the reply already
 	torn       bool          // parts of a message have left, and the rest has not
 	counted    int           // bytes of those parts that HEAD only counts
 	replied    bool
@@ -343,7 +344,7 @@ const countedBytesMax = 2000
 // writeReply writes the response of a unary call, or what is left of it. Its length is told even to HEAD.
 func (s *stream) writeReply() {
 	s.writeTrailers()
-	if s.success() == http.StatusNoContent {
+	if s.success() == http.StatusNoContent || s.unmodified() {
 		s.writeHead()
 		return
 	}
@@ -365,7 +366,7 @@ func (s *stream) writeHead() {
 	s.headDone = true
 	s.writeMetadata()
 	h := s.w.Header()
-	if s.success() != http.StatusNoContent {
+	if s.success() != http.StatusNoContent && !s.unchanged {
 		h["Content-Type"] = valuesOf[s.media]
 		if s.route.RawReply != nil {
 			h["Content-Type"] = []string{s.media}
@@ -378,6 +379,9 @@ func (s *stream) writeHead() {
 
 // success is the HTTP status of a call that went well.
 func (s *stream) success() int {
+	if s.unchanged {
+		return http.StatusNotModified
+	}
 	if s.partial() {
 		return http.StatusPartialContent
 	}

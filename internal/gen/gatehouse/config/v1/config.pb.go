@@ -79,6 +79,58 @@ func (AccessLog) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{0}
 }
 
+// Switch is on unless it is switched off.
+type Rest_Switch int32
+
+const (
+	Rest_SWITCH_UNSPECIFIED Rest_Switch = 0
+	// It is done.
+	Rest_ON Rest_Switch = 1
+	// It is not.
+	Rest_OFF Rest_Switch = 2
+)
+
+// Enum value maps for Rest_Switch.
+var (
+	Rest_Switch_name = map[int32]string{
+		0: "SWITCH_UNSPECIFIED",
+		1: "ON",
+		2: "OFF",
+	}
+	Rest_Switch_value = map[string]int32{
+		"SWITCH_UNSPECIFIED": 0,
+		"ON":                 1,
+		"OFF":                2,
+	}
+)
+
+func (x Rest_Switch) Enum() *Rest_Switch {
+	p := new(Rest_Switch)
+	*p = x
+	return p
+}
+
+func (x Rest_Switch) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Rest_Switch) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_config_proto_enumTypes[1].Descriptor()
+}
+
+func (Rest_Switch) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_config_proto_enumTypes[1]
+}
+
+func (x Rest_Switch) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Rest_Switch.Descriptor instead.
+func (Rest_Switch) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // TrailingSlash says what a slash at the end of a path means. Templates that end in ** always take it.
 type Rest_TrailingSlash int32
 
@@ -112,11 +164,11 @@ func (x Rest_TrailingSlash) String() string {
 }
 
 func (Rest_TrailingSlash) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_config_proto_enumTypes[1].Descriptor()
+	return file_gatehouse_config_v1_config_proto_enumTypes[2].Descriptor()
 }
 
 func (Rest_TrailingSlash) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_config_proto_enumTypes[1]
+	return &file_gatehouse_config_v1_config_proto_enumTypes[2]
 }
 
 func (x Rest_TrailingSlash) Number() protoreflect.EnumNumber {
@@ -125,7 +177,7 @@ func (x Rest_TrailingSlash) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_TrailingSlash.Descriptor instead.
 func (Rest_TrailingSlash) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 1}
 }
 
 // PathDecode says which percent escapes stay as they are in variables that span several segments.
@@ -165,11 +217,11 @@ func (x Rest_PathDecode) String() string {
 }
 
 func (Rest_PathDecode) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_config_proto_enumTypes[2].Descriptor()
+	return file_gatehouse_config_v1_config_proto_enumTypes[3].Descriptor()
 }
 
 func (Rest_PathDecode) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_config_proto_enumTypes[2]
+	return &file_gatehouse_config_v1_config_proto_enumTypes[3]
 }
 
 func (x Rest_PathDecode) Number() protoreflect.EnumNumber {
@@ -178,7 +230,7 @@ func (x Rest_PathDecode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_PathDecode.Descriptor instead.
 func (Rest_PathDecode) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 1}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 2}
 }
 
 // Config is one gateway's configuration.
@@ -397,13 +449,16 @@ func (x *Config) GetErrors() v1.ErrorShape {
 	return v1.ErrorShape(0)
 }
 
-// Rest says how paths are read.
+// Rest says how paths are read, and how replies are written.
 type Rest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What a slash at the end of a path means. Default: STRICT.
 	TrailingSlash Rest_TrailingSlash `protobuf:"varint,1,opt,name=trailing_slash,json=trailingSlash,proto3,enum=gatehouse.config.v1.Rest_TrailingSlash" json:"trailing_slash,omitempty"`
 	// Which percent escapes stay as they are in variables that span several segments. Default: KEEP_SLASH.
-	PathDecode    Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	PathDecode Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	// Give replies to GET and HEAD an ETag where the backend gives none, and answer 304 to a client that has the reply already
+	// (If-None-Match). Default: ON.
+	Etag          Rest_Switch `protobuf:"varint,7,opt,name=etag,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +505,13 @@ func (x *Rest) GetPathDecode() Rest_PathDecode {
 		return x.PathDecode
 	}
 	return Rest_KEEP_SLASH
+}
+
+func (x *Rest) GetEtag() Rest_Switch {
+	if x != nil {
+		return x.Etag
+	}
+	return Rest_SWITCH_UNSPECIFIED
 }
 
 // ServerTls is the TLS of one listener.
@@ -1578,11 +1640,16 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
 	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12A\n" +
-	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"\x9a\x02\n" +
+	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"\x8d\x03\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
-	"pathDecode\"&\n" +
+	"pathDecode\x12>\n" +
+	"\x04etag\x18\a \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04etag\"1\n" +
+	"\x06Switch\x12\x16\n" +
+	"\x12SWITCH_UNSPECIFIED\x10\x00\x12\x06\n" +
+	"\x02ON\x10\x01\x12\a\n" +
+	"\x03OFF\x10\x02\"&\n" +
 	"\rTrailingSlash\x12\n" +
 	"\n" +
 	"\x06STRICT\x10\x00\x12\t\n" +
@@ -1694,69 +1761,71 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_config_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
-	(Rest_TrailingSlash)(0),     // 1: gatehouse.config.v1.Rest.TrailingSlash
-	(Rest_PathDecode)(0),        // 2: gatehouse.config.v1.Rest.PathDecode
-	(*Config)(nil),              // 3: gatehouse.config.v1.Config
-	(*Rest)(nil),                // 4: gatehouse.config.v1.Rest
-	(*ServerTls)(nil),           // 5: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 6: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 7: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 8: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 9: gatehouse.config.v1.Service
-	(*MaskBackendErrors)(nil),   // 10: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 11: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 12: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 13: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 14: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 15: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 16: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 17: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 18: gatehouse.policy.v1.Access
-	(v1.ErrorShape)(0),          // 19: gatehouse.policy.v1.ErrorShape
-	(*v1.Quota)(nil),            // 20: gatehouse.policy.v1.Quota
-	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
-	(*v1.JsonOptions)(nil),      // 22: gatehouse.policy.v1.JsonOptions
+	(Rest_Switch)(0),            // 1: gatehouse.config.v1.Rest.Switch
+	(Rest_TrailingSlash)(0),     // 2: gatehouse.config.v1.Rest.TrailingSlash
+	(Rest_PathDecode)(0),        // 3: gatehouse.config.v1.Rest.PathDecode
+	(*Config)(nil),              // 4: gatehouse.config.v1.Config
+	(*Rest)(nil),                // 5: gatehouse.config.v1.Rest
+	(*ServerTls)(nil),           // 6: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 7: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 8: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 9: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 10: gatehouse.config.v1.Service
+	(*MaskBackendErrors)(nil),   // 11: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 12: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 13: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 14: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 15: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 16: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 17: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 18: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 19: gatehouse.policy.v1.Access
+	(v1.ErrorShape)(0),          // 20: gatehouse.policy.v1.ErrorShape
+	(*v1.Quota)(nil),            // 21: gatehouse.policy.v1.Quota
+	(*durationpb.Duration)(nil), // 22: google.protobuf.Duration
+	(*v1.JsonOptions)(nil),      // 23: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	5,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	5,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	5,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	6,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	7,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	18, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	9,  // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	12, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	15, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	16, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	6,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	6,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	6,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	7,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	8,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	19, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	10, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	13, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	16, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	17, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
 	0,  // 10: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
-	4,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	19, // 12: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	1,  // 13: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	2,  // 14: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	8,  // 15: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	18, // 16: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	20, // 17: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	21, // 18: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	22, // 19: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	11, // 20: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	10, // 21: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	19, // 22: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	17, // 23: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	13, // 24: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	14, // 25: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	21, // 26: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	21, // 27: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	21, // 28: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	21, // 29: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	5,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
+	20, // 12: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	2,  // 13: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	3,  // 14: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	1,  // 15: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	9,  // 16: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	19, // 17: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	21, // 18: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	22, // 19: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	23, // 20: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	12, // 21: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	11, // 22: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	20, // 23: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	18, // 24: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	14, // 25: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	15, // 26: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	22, // 27: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	22, // 28: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	22, // 29: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	22, // 30: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -1778,7 +1847,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
