@@ -2,8 +2,6 @@ package rest
 
 import (
 	"bufio"
-	"compress/gzip"
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
@@ -21,7 +20,7 @@ const uploadBytes = 64 << 10
 // bounded; how long the whole takes is not.
 type upload struct {
 	source io.Reader
-	zipped bool
+	coding compress.Coding
 	head   []byte // what every message begins with: the fields that path and query set
 	media  string
 	chunk  [uploadBytes]byte
@@ -86,7 +85,7 @@ func (s *stream) receive(frame *rpc.Frame) (err error) {
 	case n == 0 && err == io.EOF && u.sent:
 		return io.EOF
 	case n == 0 && err != nil && err != io.EOF:
-		return unreadable(err, &io.LimitedReader{N: 1}, 0, u.zipped)
+		return unreadable(err, &io.LimitedReader{N: 1}, 0, u.coding)
 	}
 	u.sent = true
 	wire := front.TakeBuffer()
@@ -101,14 +100,14 @@ func (s *stream) newUpload() (*upload, error) {
 		return nil, err
 	}
 	u := &upload{source: s.r.Body, media: media}
-	if u.zipped, err = checkEncoding(s.r); err != nil {
+	if u.coding, err = checkEncoding(s.r); err != nil {
 		return nil, err
 	}
 	if u.head, err = s.bindRest(nil); err != nil {
 		return nil, err
 	}
-	if u.zipped {
-		u.source = &lazyUnzip{source: bufio.NewReader(s.r.Body)}
+	if u.coding != compress.Identity {
+		u.source = &decoder{coding: u.coding, source: bufio.NewReader(s.r.Body)}
 	}
 	return u, nil
 }
@@ -126,20 +125,20 @@ func (s *stream) readSome(u *upload) (n int, err error) {
 	return n, err
 }
 
-// lazyUnzip reads the gzip header when it is asked for bytes. Of nothing it makes nothing: an empty body is not decoded.
-type lazyUnzip struct {
+// decoder takes the coding off an upload. Of nothing it makes nothing: an empty body is not decoded. Its reader is not given
+// back: the call may end while it is read.
+type decoder struct {
+	coding compress.Coding
 	source *bufio.Reader
-	unzip  *gzip.Reader
+	plain  io.Reader
 }
 
-func (l *lazyUnzip) Read(p []byte) (n int, err error) {
-	if l.unzip == nil {
-		if _, err := l.source.Peek(1); errors.Is(err, io.EOF) {
+func (d *decoder) Read(p []byte) (int, error) {
+	if d.plain == nil {
+		if _, err := d.source.Peek(1); err == io.EOF {
 			return 0, io.EOF
 		}
-		if l.unzip, err = gzip.NewReader(l.source); err != nil {
-			return 0, err
-		}
+		d.plain = d.coding.Reader(d.source)
 	}
-	return l.unzip.Read(p)
+	return d.plain.Read(p)
 }
