@@ -26,6 +26,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		Client:       g.origin.client,
 		BodyBytesMax: bodyBytesMax,
 		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
+		Compress:     g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
 		ETags:        g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
 		Errors:       shapeOf(g.cfg.GetErrors()),
 		Ignored:      g.set.Ignored,

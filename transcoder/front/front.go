@@ -85,6 +85,8 @@ type Env struct {
 	Errors Shape
 	// ETags says that REST replies get an ETag of the gateway where the backend gives none.
 	ETags bool
+	// Compress says that REST replies may be compressed.
+	Compress bool
 	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.

@@ -21,7 +21,7 @@ func (p *parts) Write(text []byte) (int, error) {
 	}
 	s.torn = true
 	s.writeHead()
-	n, err := s.w.Write(text)
+	n, err := s.writeBody(text)
 	if err != nil {
 		s.json = nil // it is nobody's, as after write
 		return n, gone(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
@@ -41,6 +42,8 @@ type stream struct {
 	query string
 
 	response *program.Response // that of the route, or what a field mask leaves of it
+	coding   compress.Coding   // of the reply, if it is worth one
+	mustCode bool              // even if it is not
 	early    error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
 	upload   *upload           // a raw body of many messages; nil until the first
 	received bool              // belongs to the receiving goroutine, as all above are read-only
@@ -48,14 +51,15 @@ type stream struct {
 	mu         sync.Mutex
 	header     metadata.MD
 	trailer    metadata.MD
-	headerDone bool          // no more header metadata
-	headDone   bool          // the response's head was written
-	ended      bool          // the response belongs to net/http again
-	media      string        // of the response
-	json       *front.Buffer // a unary reply, or the room for a line, without what has left; nil until there is one
-	unchanged  bool          // the client has the reply already
-	torn       bool          // parts of a message have left, and the rest has not
-	counted    int           // bytes of those parts that HEAD only counts
+	headerDone bool            // no more header metadata
+	headDone   bool            // the response's head was written
+	ended      bool            // the response belongs to net/http again
+	media      string          // of the response
+	json       *front.Buffer   // a unary reply, or the room for a line, without what has left; nil until there is one
+	zip        compress.Writer // encodes what is written; nil if nothing does
+	unchanged  bool            // the client has the reply already
+	torn       bool            // parts of a message have left, and the rest has not
+	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
 	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
@@ -77,13 +81,16 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	if s.early == nil && s.route.Request.TakesFieldMask() {
 		s.early = s.choose()
 	}
+	if s.early == nil {
+		s.early = s.chooseCoding()
+	}
 	s.media, s.base = typeJSON, c.WithContext(r.Context())
 	if s.route.Method.ServerStreams {
 		s.media = typeLines
 		if s.route.RawReply != nil {
 			s.media = typeBytes // unless a message says otherwise
 		}
-		s.flusher = front.Flusher{Mu: &s.mu, Flush: http.NewResponseController(w).Flush}
+		s.flusher = front.Flusher{Mu: &s.mu, Flush: s.flush}
 	}
 	if s.route.Method.ClientStreams {
 		// The backend may answer while the body is still being read.
@@ -256,7 +263,7 @@ func (s *stream) writeLine() error {
 // write writes s.json. After an error the buffer is nobody's: net/http's HTTP/2 server has once read on from what it was
 // given when a stream was reset (go.dev/issue/58446), and another call's reply must never come to stand there.
 func (s *stream) write() error {
-	_, err := s.w.Write(s.json.Bytes)
+	_, err := s.writeBody(s.json.Bytes)
 	if err != nil {
 		s.json = nil
 	}
@@ -334,6 +341,7 @@ func (s *stream) finish(err error) {
 	case err == nil:
 		s.writeHead()
 	}
+	s.endBody()
 	s.writeTrailers()
 }
 
@@ -373,6 +381,7 @@ func (s *stream) writeHead() {
 		}
 	}
 	h["X-Content-Type-Options"] = valuesOf["nosniff"]
+	s.encode()
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
 	s.w.WriteHeader(s.success())
 }
@@ -401,11 +410,15 @@ func (s *stream) writeMetadata() {
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
 	}
+	vary := "Accept"
+	if s.env.Compress {
+		vary = "Accept, Accept-Encoding"
+	}
 	if h["Vary"] != nil {
-		h.Add("Vary", "Accept")
+		h.Add("Vary", vary)
 		return
 	}
-	h["Vary"] = valuesOf["Accept"]
+	h["Vary"] = valuesOf[vary]
 }
 
 // writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
@@ -418,7 +431,8 @@ func (s *stream) writeTrailers() {
 }
 
 // valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place.
-var valuesOf = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}, "Accept": {"Accept"}}
+var valuesOf = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}, "Accept": {"Accept"},
+	"Accept, Accept-Encoding": {"Accept, Accept-Encoding"}}
 
 func (s *stream) dropFields(n int) {
 	if n > 0 {

@@ -456,6 +456,8 @@ type Rest struct {
 	TrailingSlash Rest_TrailingSlash `protobuf:"varint,1,opt,name=trailing_slash,json=trailingSlash,proto3,enum=gatehouse.config.v1.Rest_TrailingSlash" json:"trailing_slash,omitempty"`
 	// Which percent escapes stay as they are in variables that span several segments. Default: KEEP_SLASH.
 	PathDecode Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	// Compress replies by gzip or zstd for clients that accept it. Default: ON.
+	Compression Rest_Switch `protobuf:"varint,6,opt,name=compression,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"compression,omitempty"`
 	// Give replies to GET and HEAD an ETag where the backend gives none, and answer 304 to a client that has the reply already
 	// (If-None-Match). Default: ON.
 	Etag          Rest_Switch `protobuf:"varint,7,opt,name=etag,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"etag,omitempty"`
@@ -505,6 +507,13 @@ func (x *Rest) GetPathDecode() Rest_PathDecode {
 		return x.PathDecode
 	}
 	return Rest_KEEP_SLASH
+}
+
+func (x *Rest) GetCompression() Rest_Switch {
+	if x != nil {
+		return x.Compression
+	}
+	return Rest_SWITCH_UNSPECIFIED
 }
 
 func (x *Rest) GetEtag() Rest_Switch {
@@ -1640,11 +1649,12 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
 	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12A\n" +
-	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"\x8d\x03\n" +
+	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"\xdb\x03\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
-	"pathDecode\x12>\n" +
+	"pathDecode\x12L\n" +
+	"\vcompression\x18\x06 \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\vcompression\x12>\n" +
 	"\x04etag\x18\a \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04etag\"1\n" +
 	"\x06Switch\x12\x16\n" +
 	"\x12SWITCH_UNSPECIFIED\x10\x00\x12\x06\n" +
@@ -1805,27 +1815,28 @@ var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	20, // 12: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
 	2,  // 13: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
 	3,  // 14: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	1,  // 15: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	9,  // 16: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	19, // 17: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	21, // 18: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	22, // 19: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	23, // 20: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	12, // 21: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	11, // 22: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	20, // 23: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	18, // 24: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	14, // 25: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	15, // 26: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	22, // 27: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	22, // 28: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	22, // 29: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	22, // 30: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	1,  // 15: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	1,  // 16: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	9,  // 17: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	19, // 18: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	21, // 19: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	22, // 20: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	23, // 21: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	12, // 22: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	11, // 23: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	20, // 24: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	18, // 25: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	14, // 26: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	15, // 27: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	22, // 28: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	22, // 29: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	22, // 30: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	22, // 31: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
