@@ -410,15 +410,14 @@ func (s *stream) writeMetadata() {
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
 	}
-	vary := "Accept"
+	vary := varyAccept
 	if s.env.Compress {
-		vary = "Accept, Accept-Encoding"
+		vary = varyBoth
 	}
 	if h["Vary"] != nil {
-		h.Add("Vary", vary)
-		return
+		vary = append(h["Vary"], vary...)
 	}
-	h["Vary"] = valuesOf[vary]
+	h["Vary"] = vary
 }
 
 // writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
@@ -430,9 +429,13 @@ func (s *stream) writeTrailers() {
 	s.trailer = nil
 }
 
-// valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place.
-var valuesOf = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}, "Accept": {"Accept"},
-	"Accept, Accept-Encoding": {"Accept, Accept-Encoding"}}
+// valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place, nor append
+// to them.
+var (
+	valuesOf   = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}}
+	varyAccept = []string{"Accept"}
+	varyBoth   = []string{"Accept", "Accept-Encoding"}
+)
 
 func (s *stream) dropFields(n int) {
 	if n > 0 {
