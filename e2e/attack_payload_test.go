@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -99,7 +100,16 @@ func bombs(t *testing.T, s *siege) {
 			t.Errorf("bomb: %d %s", r.StatusCode, r.Text)
 		}
 	}
-	for _, coding := range []string{"gzip, gzip", "br", "zstd", "deflate", "compress", "gzip;q=1", "identity, br"} {
+	for range 4 {
+		if r := send(zstdBomb(t, 256<<20), "Content-Encoding: zstd"); r.StatusCode != 413 {
+			t.Errorf("bomb of zstd: %d %s", r.StatusCode, r.Text)
+		}
+	}
+	// A frame that wants a window of 2 GiB.
+	if r := send([]byte("\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"), "Content-Encoding: zstd"); r.StatusCode != 400 {
+		t.Errorf("a window of 2 GiB: %d %s", r.StatusCode, r.Text)
+	}
+	for _, coding := range []string{"gzip, gzip", "br", "zstd, zstd", "gzip, zstd", "deflate", "compress", "gzip;q=1", "identity, br"} {
 		if r := send(big, "Content-Encoding: "+coding); r.StatusCode != 415 {
 			t.Errorf("%s: %d %s", coding, r.StatusCode, r.Text)
 		}
@@ -296,4 +306,24 @@ func hostileProtobuf(t *testing.T, s *siege) {
 		}
 	}
 	alive(t, s.gateway)
+}
+
+// zstdBomb is so many spaces, by zstd.
+func zstdBomb(t *testing.T, size int) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w, err := zstd.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := bytes.Repeat([]byte(" "), 1<<20)
+	for range size >> 20 {
+		if _, err := w.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
 }

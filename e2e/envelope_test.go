@@ -61,9 +61,9 @@ func contentEncoding(t *testing.T, k *kit) {
 	plain.method, plain.request = "Whole", `{"i":1}`
 	k.accept(t, plain)
 
-	for _, coding := range []string{"br", "gzip, gzip", "deflate, gzip"} {
+	for _, coding := range []string{"br", "gzip, gzip", "deflate, gzip", "zstd, gzip"} {
 		c := encoded(coding, zipped(t, `{"i":1}`)).refusedWith(415, "UNSUPPORTED_MEDIA_TYPE")
-		c.response = []string{"Accept-Encoding: gzip, identity"}
+		c.response = []string{"Accept-Encoding: gzip, zstd, identity"}
 		k.refuse(t, c)
 	}
 	k.refuse(t, encoded("gzip", `{"i":1}`).refusedWith(400, "MALFORMED_BODY"))

@@ -17,10 +17,10 @@ const broken = "\x0a\x01\xff"
 // what is wrong behind the first MiB is known when the client has been told that all is well.
 func TestLargeReply(t *testing.T) {
 	b := newBulk(t)
-	h2 := &http.Transport{Protocols: new(http.Protocols)}
+	h2 := &http.Transport{DisableCompression: true, Protocols: new(http.Protocols)}
 	h2.Protocols.SetUnencryptedHTTP2(true)
 	defer h2.CloseIdleConnections()
-	clients := map[string]*http.Client{"HTTP1": {Transport: &http.Transport{}}, "HTTP2": {Transport: h2}}
+	clients := map[string]*http.Client{"HTTP1": {Transport: &http.Transport{DisableCompression: true}}, "HTTP2": {Transport: h2}}
 	for name, client := range clients {
 		client.Timeout = longest
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,9 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
 		BareErrors:   g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
 		Ending:       g.ending,
+		Compress:     g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
+		ETags:        g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
+		Errors:       shapeOf(g.cfg.GetErrors()),
 		Ignored:      g.set.Ignored,
 		Unrouted:     g.set.Unrouted(l),
 	}

@@ -1,7 +1,10 @@
 package gateway
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -13,6 +16,7 @@ import (
 	policyv1 "github.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1"
 	"github.com/gatehouse-gateway/gatehouse/registry/compile"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 // defaultAccess is the rule's name where nobody says who may call a method.
@@ -81,6 +85,39 @@ func jsonOf(cfg *configv1.Config, md protoreflect.MethodDescriptor) *policyv1.Js
 		}
 	}
 	return json
+}
+
+// errorsOf returns how a method's errors look by REST: the last services entry that says it, else the method's options, the
+// service's, and the gateway's own setting.
+func errorsOf(cfg *configv1.Config, md protoreflect.MethodDescriptor) front.Shape {
+	shape := cmp.Or(methodOptions(md).GetErrors(),
+		serviceOptions(md.Parent().(protoreflect.ServiceDescriptor)).GetErrors(), cfg.GetErrors())
+	for _, entry := range cfg.GetServices() {
+		if matches(entry.GetMatch(), md) {
+			shape = cmp.Or(entry.GetErrors(), shape)
+		}
+	}
+	return shapeOf(shape)
+}
+
+// shapeOf takes a number that no shape has, of a newer policy.proto, for the default.
+func shapeOf(shape policyv1.ErrorShape) front.Shape {
+	if shape == policyv1.ErrorShape_ERROR_SHAPE_UNSPECIFIED || policyv1.ErrorShape_name[int32(shape)] == "" {
+		return front.AIP193
+	}
+	return front.Shape(shape - 1)
+}
+
+// successOf returns the HTTP status of a method's success; 0 if nothing is said about it.
+func successOf(md protoreflect.MethodDescriptor) (int, error) {
+	switch code := methodOptions(md).GetSuccessCode(); {
+	case code == http.StatusNoContent && md.IsStreamingServer():
+		return 0, errors.New("success_code 204 has no body, and the method streams replies; leave it out, or use 200, 201 or 202")
+	case code == 0, code == http.StatusOK, code == http.StatusCreated, code == http.StatusAccepted, code == http.StatusNoContent:
+		return int(code), nil
+	default:
+		return 0, fmt.Errorf("success_code %d is none of 200, 201, 202 and 204", code)
+	}
 }
 
 // idleServices names the entries of the configuration that match no method of the schema nor of our own services: most

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
 	policyv1 "github.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1"
+	"github.com/gatehouse-gateway/gatehouse/registry/compile"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
@@ -98,5 +100,30 @@ func TestJSONOf(t *testing.T) {
 	}}
 	if got := jsonOf(cfg, md); got.GetProtoNames() || !got.GetEnumNumbers() {
 		t.Errorf("the configuration does not win: %v", got)
+	}
+}
+
+// TestSuccessCode refuses what no success can have.
+func TestSuccessCode(t *testing.T) {
+	for _, tc := range []struct {
+		options, returns string
+		want             string
+	}{
+		{"success_code: 201", "Empty", ""},
+		{"success_code: 204", "Empty", ""},
+		{"success_code: 202", "stream Empty", ""},
+		{"success_code: 204", "stream Empty", "streams replies"},
+		{"success_code: 404", "Empty", "none of 200, 201, 202 and 204"},
+	} {
+		source := `syntax = "proto3"; package acme; import "gatehouse/policy/v1/policy.proto"; message Empty {}
+service S { rpc M(Empty) returns (` + tc.returns + `) { option (gatehouse.policy.v1.method) = {` + tc.options + `}; } }`
+		result, err := compile.Compile(t.Context(), compile.Sources{"acme.proto": []byte(source)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = successOf(result.Files.Services()[0].Methods().Get(0))
+		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s, returns %s: %v, want %q", tc.options, tc.returns, err, tc.want)
+		}
 	}
 }

@@ -65,6 +65,10 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	if err != nil {
 		return compiled, err
 	}
+	success, err := successOf(u.method.Descriptor)
+	if err != nil {
+		return compiled, err
+	}
 	for _, w := range request.Warnings() {
 		c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, fmt.Sprintf("%s: %s %s: %s", u.method.Name(), r.verb, r.path, w)))
 	}
@@ -73,8 +77,28 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Template: template,
 		Owner:    u.method.Name(),
 		Decode:   pathDecode(c.cfg.GetRest()),
-		Value:    &front.Route{Endpoint: endpoint, Request: request, Response: response, Body: r.body},
+		Value: &front.Route{
+			Endpoint: endpoint, Request: request, Response: response, Body: r.body,
+			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
+			Errors: errorsOf(c.cfg, u.method.Descriptor), Success: success,
+		},
 	}, nil
+}
+
+// rawBody finds the google.api.HttpBody that a selector means; nil if it means something else.
+func rawBody(md protoreflect.MessageDescriptor, selector, whole string) *front.RawBody {
+	const name = "google.api.HttpBody"
+	if selector == whole {
+		if md.FullName() == name {
+			return &front.RawBody{}
+		}
+		return nil
+	}
+	fd := md.Fields().ByName(protoreflect.Name(selector))
+	if fd == nil || fd.Message() == nil || fd.IsList() || fd.Kind() == protoreflect.GroupKind || fd.Message().FullName() != name {
+		return nil
+	}
+	return &front.RawBody{Field: fd.Number()}
 }
 
 // response returns the program for a reply. Methods that reply alike share it.

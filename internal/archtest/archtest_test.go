@@ -26,10 +26,11 @@ var rules = []struct {
 
 	{"transcoder/route", nil, "a pure data structure"},
 	{"transcoder/program", []string{"rpc", "internal/gen", "internal/reach"}, "translation needs the error type only"},
+	{"transcoder/front/compress", nil, "content codings, a leaf that fronts share"},
 	{"transcoder/front/fronttest", []string{"rpc", "transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "the contract of every front"},
 	{"transcoder/front/grpc", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
-	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/websocket", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
+	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front", []string{"rpc", "transcoder/program", "transcoder/route"}, "route and program are the leaves that fronts share"},
 	{"transcoder", []string{"rpc", "transcoder"}, "the table of fronts"},
 

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
@@ -60,9 +61,19 @@ type Route struct {
 	// Request turns path, query and body into the request message; Response writes a reply as JSON.
 	Request  *program.Request
 	Response *program.Response
+	// Errors is how errors look, unless the client asks for another shape.
+	Errors Shape
+	// Success is the HTTP status of a success; 0 is 200. With 204 the reply has no body.
+	Success int
+	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
+	// pass as they are.
+	RawRequest, RawReply *RawBody
 	// Body is the rule's body selector, for those who list routes.
 	Body string
 }
+
+// RawBody says where in a message its google.api.HttpBody is: in a field, or with 0 it is the message.
+type RawBody struct{ Field protoreflect.FieldNumber }
 
 // Env is what a listener tells its fronts. It is immutable.
 type Env struct {
@@ -73,10 +84,16 @@ type Env struct {
 	BodyBytesMax int
 	// StallTimeout is how long a client may take for a request body, besides the time that its size allows; 0 is no bound.
 	StallTimeout time.Duration
-	// BareErrors leaves the details of the gateway's own errors out, in protocols of the gRPC family.
+	// BareErrors leaves the details of the gateway's own errors out, by gRPC.
 	BareErrors bool
 	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
 	Ending context.Context
+	// Errors is how errors of REST look that come before a route is found.
+	Errors Shape
+	// ETags says that REST replies get an ETag of the gateway where the backend gives none.
+	ETags bool
+	// Compress says that REST replies may be compressed.
+	Compress bool
 	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.

@@ -53,7 +53,7 @@ func MetadataFromHeader(h http.Header, names Names) (md metadata.MD, dropped int
 		}
 		for _, v := range values {
 			if !strings.HasSuffix(key, "-bin") {
-				dropped += add(md, key, v, printable(v))
+				dropped += add(md, key, v, Printable(v))
 				continue
 			}
 			for part := range strings.SplitSeq(v, ",") {
@@ -79,7 +79,7 @@ func MetadataFromGRPC(in metadata.MD) (md metadata.MD, dropped int) {
 			continue
 		}
 		for _, v := range values {
-			dropped += add(md, key, v, strings.HasSuffix(key, "-bin") || printable(v))
+			dropped += add(md, key, v, strings.HasSuffix(key, "-bin") || Printable(v))
 		}
 	}
 	return md, dropped
@@ -103,7 +103,7 @@ func WriteMetadata(dst http.Header, md metadata.MD, prefix string) (dropped int)
 			switch {
 			case strings.HasSuffix(key, "-bin"):
 				dst.Add(prefix+key, base64.RawStdEncoding.EncodeToString([]byte(v)))
-			case printable(v):
+			case Printable(v):
 				dst.Add(prefix+key, v)
 			default:
 				dropped++
@@ -184,10 +184,10 @@ func validKey(key string) bool {
 	return key != ""
 }
 
-func unprintable(v string) bool { return !printable(v) }
+func unprintable(v string) bool { return !Printable(v) }
 
-// printable reports whether a value can be an ASCII metadata value.
-func printable(v string) bool {
+// Printable reports whether a value can be an ASCII metadata value.
+func Printable(v string) bool {
 	for i := range len(v) {
 		if v[i] < 0x20 || v[i] > 0x7E {
 			return false

@@ -3,12 +3,14 @@ package rest
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 // The media types that the front writes.
@@ -23,7 +25,8 @@ const acceptRangesMax = 64
 // accepted picks the first of the offers that the client likes best (RFC 9110, section 12.5.1). A client that names no
 // well-formed range takes anything; one that rules out every offer is refused.
 func accepted(h http.Header, offers []string) (string, error) {
-	ranges := acceptRanges(h)
+	// Whoever accepts application/problem+json says how errors shall look, and nothing about replies.
+	ranges := slices.DeleteFunc(acceptRanges(h), mediaRange.isProblem)
 	if len(ranges) == 0 {
 		return offers[0], nil
 	}
@@ -47,6 +50,8 @@ type mediaRange struct {
 	kind, subtype string // "*" for any
 	q             float64
 }
+
+func (r mediaRange) isProblem() bool { return r.kind+"/"+r.subtype == front.TypeProblem }
 
 // acceptRanges reads the well-formed elements.
 func acceptRanges(h http.Header) []mediaRange {

@@ -3,7 +3,6 @@ package rest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -17,36 +16,22 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 )
 
 // readBody returns the request's body, decoded, at most limit bytes, in the buffer into. What says what the body is, is judged before it is
 // read: media type, then content coding, then length. A request without a body, or with an empty one, has nothing to
 // judge: its Content-Type and Content-Encoding do not matter.
 func readBody(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
-	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+	source := bodyOf(r)
+	if source == nil {
 		return nil, nil
-	}
-	var source io.Reader = r.Body
-	if r.ContentLength < 0 {
-		// Only its first byte tells whether there is a body.
-		buffered := bufio.NewReaderSize(r.Body, 4096)
-		if _, err := buffered.Peek(1); err == io.EOF {
-			return nil, nil
-		}
-		source = buffered
 	}
 	form, err := checkType(r)
 	if err != nil {
 		return nil, err
 	}
-	zipped, err := checkEncoding(r)
-	if err != nil {
-		return nil, err
-	}
-	if r.ContentLength > int64(limit) {
-		return nil, tooLarge(limit)
-	}
-	body, err := read(source, zipped, int(r.ContentLength), limit, into)
+	body, err := decoded(r, source, limit, into)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +39,43 @@ func readBody(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
 		return nil, unsupported(r, "a form cannot be read")
 	}
 	return body, nil
+}
+
+// readRaw is readBody for bytes that may be anything.
+func readRaw(r *http.Request, limit int, into *front.Buffer) ([]byte, error) {
+	source := bodyOf(r)
+	if source == nil {
+		return nil, nil
+	}
+	return decoded(r, source, limit, into)
+}
+
+// bodyOf returns where the body comes from, nil if there is none or it is empty.
+func bodyOf(r *http.Request) io.Reader {
+	if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > 0 {
+		return r.Body
+	}
+	// Only its first byte tells whether there is a body.
+	buffered := bufio.NewReaderSize(r.Body, 4096)
+	if _, err := buffered.Peek(1); err == io.EOF {
+		return nil
+	}
+	return buffered
+}
+
+// decoded reads the body without its content coding.
+func decoded(r *http.Request, source io.Reader, limit int, into *front.Buffer) ([]byte, error) {
+	coding, err := checkEncoding(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.ContentLength > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	return read(source, coding, int(r.ContentLength), limit, into)
 }
 
 // checkType refuses a Content-Type that is not JSON. form says that it is the type of HTML forms, which counts as JSON
@@ -99,31 +121,25 @@ func unsupported(r *http.Request, what string) error {
 	return err
 }
 
-// checkEncoding refuses content codings other than gzip and identity, and more than one of them.
-func checkEncoding(r *http.Request) (zipped bool, err error) {
-	coding := ""
+// checkEncoding refuses content codings that nobody here knows, and more than one of them.
+func checkEncoding(r *http.Request) (coding compress.Coding, err error) {
+	known := true
 	for _, v := range r.Header["Content-Encoding"] {
 		for name := range strings.SplitSeq(v, ",") {
 			name = strings.ToLower(strings.Trim(name, " \t"))
-			switch {
-			case name == "" || name == "identity":
-			case coding != "":
-				coding = "more than one coding"
-			case name == "x-gzip": // RFC 9110, section 8.4.1.3: the same
-				coding = "gzip"
-			default:
-				coding = name
+			if name == "" {
+				continue
 			}
+			next, ok := compress.Parse(name)
+			known = known && ok && (coding == compress.Identity || next == compress.Identity)
+			coding = max(coding, next)
 		}
 	}
-	switch coding {
-	case "":
-		return false, nil
-	case "gzip":
-		return true, nil
+	if known {
+		return coding, nil
 	}
-	return false, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType,
-		"the Content-Encoding of the body must be gzip or identity, once").Meta("accept_encoding", "gzip, identity")
+	return compress.Identity, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType,
+		"the Content-Encoding of the body must be one of %s, once", compress.Names).Meta("accept_encoding", compress.Names)
 }
 
 // roomMax bounds the memory that is set aside for what a client only announces.
@@ -131,20 +147,18 @@ const roomMax = 64 << 10
 
 // read reads to the end. size is the expected size, negative if unknown. The limit holds for the body as it is sent and
 // once more for what it expands to, so neither a bomb nor endless empty gzip members get far.
-func read(source io.Reader, zipped bool, size, limit int, into *front.Buffer) ([]byte, error) {
+func read(source io.Reader, coding compress.Coding, size, limit int, into *front.Buffer) ([]byte, error) {
 	sent := &io.LimitedReader{R: source, N: int64(limit) + 1}
 	source = sent
-	if zipped {
-		unzip, err := gzip.NewReader(sent)
-		if err != nil {
-			return nil, unreadable(err, sent, limit, zipped)
-		}
-		source, size = unzip, 2*size
+	if coding != compress.Identity {
+		decoder := coding.Reader(sent)
+		defer decoder.Close()
+		source, size = decoder, 2*size
 	}
 	buf := bytes.NewBuffer(slices.Grow(into.Bytes[:0], max(min(size, limit, roomMax), 0)+bytes.MinRead))
 	defer func() { into.Bytes = buf.Bytes() }()
 	if _, err := buf.ReadFrom(io.LimitReader(source, int64(limit)+1)); err != nil {
-		return nil, unreadable(err, sent, limit, zipped)
+		return nil, unreadable(err, sent, limit, coding)
 	}
 	if buf.Len() > limit || sent.N == 0 {
 		return nil, tooLarge(limit)
@@ -153,16 +167,16 @@ func read(source io.Reader, zipped bool, size, limit int, into *front.Buffer) ([
 }
 
 // unreadable says why the body did not arrive.
-func unreadable(err error, sent *io.LimitedReader, limit int, zipped bool) error {
+func unreadable(err error, sent *io.LimitedReader, limit int, coding compress.Coding) error {
 	switch {
 	case sent.N == 0:
 		return tooLarge(limit)
-	case errors.Is(err, context.Canceled), !zipped && errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, context.Canceled), coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
 		return rpc.Errorf(codes.Canceled, "BODY_INCOMPLETE", "the connection ended before the body did").Because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the body did not arrive in time").Because(err)
-	case zipped:
-		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body is not valid gzip").Because(err)
+	case coding != compress.Identity:
+		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body is not valid %s", coding).Because(err)
 	}
 	return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body could not be read; check its framing").Because(err)
 }

@@ -1,25 +1,22 @@
 package rest
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
 // writeError answers with an error and returns its HTTP status. Whatever the request accepts, it is JSON.
-func writeError(w http.ResponseWriter, r *http.Request, err error, id string, types program.Resolver) int {
+func writeError(w http.ResponseWriter, r *http.Request, err error, id string, types program.Resolver, shape front.Shape) int {
 	f := front.FailureOf(err)
-	body := aip193(f, types)
+	shape = errorShape(r.Header, shape)
+	body := shape.JSON(f, types)
 	h := w.Header()
 	f.SetHeaders(h)
-	h.Set("Content-Type", typeJSON)
+	h.Set("Content-Type", shape.MediaType())
 	if !announcesTrailers(h) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
@@ -33,6 +30,37 @@ func writeError(w http.ResponseWriter, r *http.Request, err error, id string, ty
 	return f.HTTP
 }
 
+// errorShape is what a client asks for that names application/problem+json, and likes it no less than other JSON; for all
+// others it is what is configured. Ranges such as */* name nothing.
+func errorShape(h http.Header, configured front.Shape) front.Shape {
+	if !namesProblem(h) {
+		return configured
+	}
+	asked, plain := 0.0, 0.0
+	for _, r := range acceptRanges(h) {
+		switch {
+		case r.isProblem():
+			asked = max(asked, r.q)
+		case r.kind+"/"+r.subtype == typeJSON:
+			plain = max(plain, r.q)
+		}
+	}
+	if asked == 0 || asked < plain {
+		return configured
+	}
+	return front.Problem
+}
+
+// namesProblem is false for most requests, at the price of a look.
+func namesProblem(h http.Header) bool {
+	for _, v := range h["Accept"] {
+		if strings.Contains(strings.ToLower(v), front.TypeProblem) {
+			return true
+		}
+	}
+	return false
+}
+
 // announcesTrailers reports whether trailers will follow the body: HTTP/1.1 has them only without a Content-Length.
 func announcesTrailers(h http.Header) bool {
 	for name := range h {
@@ -41,27 +69,4 @@ func announcesTrailers(h http.Header) bool {
 		}
 	}
 	return false
-}
-
-// aip193 returns {"error":{…}}, the form of AIP-193. Its code is the response's HTTP status.
-func aip193(f front.Failure, types program.Resolver) []byte {
-	type body struct {
-		Code    int               `json:"code"`
-		Message string            `json:"message"`
-		Status  string            `json:"status"`
-		Details []json.RawMessage `json:"details,omitempty"`
-	}
-	var out struct {
-		Error body `json:"error"`
-	}
-	p := f.Status.Proto()
-	out.Error = body{Code: f.HTTP, Message: p.GetMessage(), Status: code.Code(p.GetCode()).String()}
-	for _, d := range p.GetDetails() {
-		out.Error.Details = append(out.Error.Details, front.DetailJSON(d, types))
-	}
-	var buf bytes.Buffer
-	encoder := json.NewEncoder(&buf) // replaces what is not UTF-8, escapes line breaks, compacts what protojson spaced
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(out) // a string, a number and valid JSON always encode
-	return bytes.TrimRight(buf.Bytes(), "\n")
 }

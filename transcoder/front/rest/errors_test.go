@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 func TestWriteError(t *testing.T) {
@@ -46,7 +47,7 @@ func TestWriteError(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			code := writeError(w, httptest.NewRequest("GET", "/", nil), tc.err, "id", nil)
+			code := writeError(w, httptest.NewRequest("GET", "/", nil), tc.err, "id", nil, front.AIP193)
 			if code != tc.status || w.Code != tc.status {
 				t.Errorf("HTTP status %d, returned %d, want %d", w.Code, code, tc.status)
 			}

@@ -15,13 +15,13 @@ type parts stream
 // Write takes a part, which it does not keep.
 func (p *parts) Write(text []byte) (int, error) {
 	s := (*stream)(p)
-	if s.r.Method == http.MethodHead {
+	if s.sameByBackend(); s.unchanged || s.r.Method == http.MethodHead {
 		s.counted += len(text)
 		return len(text), nil
 	}
 	s.torn = true
 	s.writeHead()
-	n, err := s.w.Write(text)
+	n, err := s.writeBody(text)
 	if err != nil {
 		s.json = nil // it is nobody's, as after write
 		return n, gone(err)

@@ -59,7 +59,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 // Refuse answers a request with an error, and records it as one that reached no method.
 func (f *Front) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	id := rpc.NewID()
-	f.env.Unrouted(Protocol, id, writeError(w, r, err, id, nil), r)
+	f.env.Unrouted(Protocol, id, writeError(w, r, err, id, nil, f.env.Errors), r)
 }
 
 // options lists the methods of a path (RFC 9110, section 9.3.7). OPTIONS * never comes here: net/http answers it.

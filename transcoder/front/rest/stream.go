@@ -15,6 +15,7 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
@@ -41,19 +42,24 @@ type stream struct {
 	query string
 
 	response *program.Response // that of the route, or what a field mask leaves of it
+	coding   compress.Coding   // of the reply, if it is worth one
+	mustCode bool              // even if it is not
 	early    error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
+	upload   *upload           // a raw body of many messages; nil until the first
 	received bool              // belongs to the receiving goroutine, as all above are read-only
 
 	mu         sync.Mutex
 	header     metadata.MD
 	trailer    metadata.MD
-	headerDone bool          // no more header metadata
-	headDone   bool          // the response's head was written
-	ended      bool          // the response belongs to net/http again
-	media      string        // of the response
-	json       *front.Buffer // a unary reply, or the room for a line, without what has left; nil until there is one
-	torn       bool          // parts of a message have left, and the rest has not
-	counted    int           // bytes of those parts that HEAD only counts
+	headerDone bool            // no more header metadata
+	headDone   bool            // the response's head was written
+	ended      bool            // the response belongs to net/http again
+	media      string          // of the response
+	json       *front.Buffer   // a unary reply, or the room for a line, without what has left; nil until there is one
+	zip        compress.Writer // encodes what is written; nil if nothing does
+	unchanged  bool            // the client has the reply already
+	torn       bool            // parts of a message have left, and the rest has not
+	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
 	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
@@ -67,15 +73,24 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, front.HyphenNames),
 	}
 	c := s.call
+	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
+		c.Metadata["content-range"] = values // an upload may be resumed
+	}
 	c.Timeout, c.HasTimeout, s.early = front.Timeout(r.Header)
 	s.response = s.route.Response
 	if s.early == nil && s.route.Request.TakesFieldMask() {
 		s.early = s.choose()
 	}
+	if s.early == nil {
+		s.early = s.chooseCoding()
+	}
 	s.media, s.base = typeJSON, c.WithContext(r.Context())
 	if s.route.Method.ServerStreams {
 		s.media = typeLines
-		s.flusher = front.Flusher{Mu: &s.mu, Flush: http.NewResponseController(w).Flush}
+		if s.route.RawReply != nil {
+			s.media = typeBytes // unless a message says otherwise
+		}
+		s.flusher = front.Flusher{Mu: &s.mu, Flush: s.flush}
 	}
 	if s.route.Method.ClientStreams {
 		// The backend may answer while the body is still being read.
@@ -112,7 +127,10 @@ func (s *stream) RecvMsg(m any) error {
 	if !ok {
 		return fmt.Errorf("rest receives into *rpc.Frame, not %T", m)
 	}
-	if s.received {
+	switch {
+	case s.route.RawRequest != nil && s.route.Method.ClientStreams && s.received:
+		return s.receive(frame)
+	case s.received:
 		return io.EOF
 	}
 	s.received = true
@@ -127,6 +145,12 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	if err := s.negotiate(); err != nil {
 		return err
 	}
+	if s.route.RawRequest != nil {
+		if s.route.Method.ClientStreams {
+			return s.receive(frame)
+		}
+		return s.bindRaw(frame)
+	}
 	stop := s.hurry()
 	text := front.TakeBuffer()
 	defer text.Free()
@@ -137,9 +161,7 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	stop()
 	wire := front.TakeBuffer()
 	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
+	s.dropFields(ignored)
 	if err != nil {
 		wire.Free()
 		return err
@@ -151,6 +173,9 @@ func (s *stream) bind(frame *rpc.Frame) error {
 
 // negotiate settles the response's media type. A single reply can be a line, too; many cannot be one JSON document.
 func (s *stream) negotiate() error {
+	if s.route.RawReply != nil {
+		return nil // what it will be only the backend knows
+	}
 	offers := []string{typeJSON, typeLines}
 	if s.route.Method.ServerStreams {
 		offers = offers[1:]
@@ -178,6 +203,9 @@ func (s *stream) SendMsg(m any) error {
 		return errEnded
 	}
 	s.headerDone = true
+	if s.route.RawReply != nil {
+		return s.sendRaw(frame)
+	}
 	if !s.route.Method.ServerStreams {
 		return s.keep(frame)
 	}
@@ -198,16 +226,27 @@ func (s *stream) SendMsg(m any) error {
 
 // keep holds the only reply until the status is known.
 func (s *stream) keep(frame *rpc.Frame) (err error) {
-	if s.replied {
-		return rpc.Errorf(codes.Internal, "INTERNAL", "%s answers with one message", s.call.Method.Path).
-			Because(errors.New("a second reply to a method that does not stream"))
+	if err := s.onlyReply(); err != nil {
+		return err
 	}
-	s.replied = true
+	if s.success() == http.StatusNoContent {
+		return nil
+	}
 	if err = s.render(frame); err == nil && s.media == typeLines {
 		s.json.Bytes = append(s.json.Bytes, '\n')
 	}
 	s.failed = err
 	return err
+}
+
+// onlyReply refuses a second reply of a method that does not stream.
+func (s *stream) onlyReply() error {
+	if s.replied {
+		return rpc.Errorf(codes.Internal, "INTERNAL", "%s answers with one message", s.call.Method.Path).
+			Because(errors.New("a second reply to a method that does not stream"))
+	}
+	s.replied = true
+	return nil
 }
 
 // writeLine writes what is in s.json. It leaves when nothing follows at once.
@@ -224,7 +263,7 @@ func (s *stream) writeLine() error {
 // write writes s.json. After an error the buffer is nobody's: net/http's HTTP/2 server has once read on from what it was
 // given when a stream was reset (go.dev/issue/58446), and another call's reply must never come to stand there.
 func (s *stream) write() error {
-	_, err := s.w.Write(s.json.Bytes)
+	_, err := s.writeBody(s.json.Bytes)
 	if err != nil {
 		s.json = nil
 	}
@@ -290,9 +329,9 @@ func (s *stream) finish(err error) {
 	case err != nil && !s.headDone:
 		s.writeMetadata()
 		s.writeTrailers()
-		writeError(s.w, s.r, err, s.call.ID, s.types)
+		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 	case err != nil && s.r.Method != http.MethodHead:
-		s.json = &front.Buffer{Bytes: append(aip193(front.FailureOf(err), s.types), '\n')}
+		s.json = &front.Buffer{Bytes: append(errorShape(s.r.Header, s.route.Errors).LateJSON(front.FailureOf(err), s.types), '\n')}
 		_ = s.write() // a client that is gone misses it
 		if s.wantsTrailers() {
 			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
@@ -302,6 +341,7 @@ func (s *stream) finish(err error) {
 	case err == nil:
 		s.writeHead()
 	}
+	s.endBody()
 	s.writeTrailers()
 }
 
@@ -312,6 +352,10 @@ const countedBytesMax = 2000
 // writeReply writes the response of a unary call, or what is left of it. Its length is told even to HEAD.
 func (s *stream) writeReply() {
 	s.writeTrailers()
+	if s.success() == http.StatusNoContent || s.unmodified() {
+		s.writeHead()
+		return
+	}
 	head := s.r.Method == http.MethodHead
 	if (head || len(s.json.Bytes) > countedBytesMax) && !s.headDone && !announcesTrailers(s.w.Header()) {
 		s.w.Header().Set("Content-Length", strconv.Itoa(s.counted+len(s.json.Bytes)))
@@ -330,24 +374,50 @@ func (s *stream) writeHead() {
 	s.headDone = true
 	s.writeMetadata()
 	h := s.w.Header()
-	h["Content-Type"] = valuesOf[s.media]
+	if s.success() != http.StatusNoContent && !s.unchanged {
+		h["Content-Type"] = valuesOf[s.media]
+		if s.route.RawReply != nil {
+			h["Content-Type"] = []string{s.media}
+		}
+	}
 	h["X-Content-Type-Options"] = valuesOf["nosniff"]
+	s.encode()
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
-	s.w.WriteHeader(http.StatusOK)
+	s.w.WriteHeader(s.success())
+}
+
+// success is the HTTP status of a call that went well.
+func (s *stream) success() int {
+	if s.unchanged {
+		return http.StatusNotModified
+	}
+	if s.partial() {
+		return http.StatusPartialContent
+	}
+	if s.route.Success == 0 {
+		return http.StatusOK
+	}
+	return s.route.Success
 }
 
 // writeMetadata makes the header metadata HTTP headers. What depends on the request is told to caches.
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	s.drop(front.WriteMetadata(h, s.header, ""))
+	if s.route.RawReply != nil {
+		s.writeRawMetadata()
+	}
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
 	}
-	if h["Vary"] != nil {
-		h.Add("Vary", "Accept")
-		return
+	vary := varyAccept
+	if s.env.Compress {
+		vary = varyBoth
 	}
-	h["Vary"] = valuesOf["Accept"]
+	if h["Vary"] != nil {
+		vary = append(h["Vary"], vary...)
+	}
+	h["Vary"] = vary
 }
 
 // writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
@@ -359,8 +429,19 @@ func (s *stream) writeTrailers() {
 	s.trailer = nil
 }
 
-// valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place.
-var valuesOf = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}, "Accept": {"Accept"}}
+// valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place, nor append
+// to them.
+var (
+	valuesOf   = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}}
+	varyAccept = []string{"Accept"}
+	varyBoth   = []string{"Accept", "Accept-Encoding"}
+)
+
+func (s *stream) dropFields(n int) {
+	if n > 0 {
+		s.env.Ignored("field", n)
+	}
+}
 
 func (s *stream) drop(n int) {
 	if n > 0 {

@@ -1,16 +1,13 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
-	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -50,7 +47,7 @@ func (s *stream) finish(err error) {
 		return
 	}
 	f := front.FailureOf(err)
-	_ = s.write(websocket.MessageText, errorJSON(f, s.types))
+	_ = s.write(websocket.MessageText, front.AIP193.JSON(f, s.types))
 	_ = conn.Close(s.closeCode(f), clip(f.Status.Message()))
 }
 
@@ -80,10 +77,10 @@ func clip(text string) string {
 // writeError answers a handshake with an error and returns its HTTP status.
 func writeError(w http.ResponseWriter, err error, id string, types program.Resolver) int {
 	f := front.FailureOf(err)
-	body := errorJSON(f, types)
+	body := front.AIP193.JSON(f, types)
 	h := w.Header()
 	f.SetHeaders(h)
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", front.AIP193.MediaType())
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
@@ -92,27 +89,4 @@ func writeError(w http.ResponseWriter, err error, id string, types program.Resol
 	w.WriteHeader(f.HTTP)
 	_, _ = w.Write(body) // a client that is gone misses it
 	return f.HTTP
-}
-
-// errorJSON returns {"error":{…}}, the form of AIP-193.
-func errorJSON(f front.Failure, types program.Resolver) []byte {
-	type body struct {
-		Code    int               `json:"code"`
-		Message string            `json:"message"`
-		Status  string            `json:"status"`
-		Details []json.RawMessage `json:"details,omitempty"`
-	}
-	var out struct {
-		Error body `json:"error"`
-	}
-	p := f.Status.Proto()
-	out.Error = body{Code: f.HTTP, Message: p.GetMessage(), Status: code.Code(p.GetCode()).String()}
-	for _, d := range p.GetDetails() {
-		out.Error.Details = append(out.Error.Details, front.DetailJSON(d, types))
-	}
-	var buf bytes.Buffer
-	encoder := json.NewEncoder(&buf) // replaces what is not UTF-8, escapes line breaks, compacts what protojson spaced
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(out) // a string, a number and valid JSON always encode
-	return bytes.TrimRight(buf.Bytes(), "\n")
 }

@@ -95,6 +95,68 @@ func (Access) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_policy_v1_policy_proto_rawDescGZIP(), []int{0}
 }
 
+// ErrorShape says how an error looks by REST. A caller whose Accept names application/problem+json gets that, whatever
+// is set.
+type ErrorShape int32
+
+const (
+	// Take what the level above says; in the end AIP_193.
+	ErrorShape_ERROR_SHAPE_UNSPECIFIED ErrorShape = 0
+	// {"error": {"code": 404, "message": …, "status": "NOT_FOUND", "details": […]}}; the code is the HTTP status.
+	ErrorShape_AIP_193 ErrorShape = 1
+	// google.rpc.Status: {"code": 5, "message": …, "details": […]}; the code is that of gRPC.
+	ErrorShape_RPC_STATUS ErrorShape = 2
+	// RFC 9457, as application/problem+json: type, title, status, detail, and as extensions code and details.
+	ErrorShape_PROBLEM ErrorShape = 3
+	// Connect: {"code": "not_found", "message": …, "details": [{"type": …, "value": base64}]}.
+	ErrorShape_CONNECT ErrorShape = 4
+)
+
+// Enum value maps for ErrorShape.
+var (
+	ErrorShape_name = map[int32]string{
+		0: "ERROR_SHAPE_UNSPECIFIED",
+		1: "AIP_193",
+		2: "RPC_STATUS",
+		3: "PROBLEM",
+		4: "CONNECT",
+	}
+	ErrorShape_value = map[string]int32{
+		"ERROR_SHAPE_UNSPECIFIED": 0,
+		"AIP_193":                 1,
+		"RPC_STATUS":              2,
+		"PROBLEM":                 3,
+		"CONNECT":                 4,
+	}
+)
+
+func (x ErrorShape) Enum() *ErrorShape {
+	p := new(ErrorShape)
+	*p = x
+	return p
+}
+
+func (x ErrorShape) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ErrorShape) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_policy_v1_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (ErrorShape) Type() protoreflect.EnumType {
+	return &file_gatehouse_policy_v1_policy_proto_enumTypes[1]
+}
+
+func (x ErrorShape) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ErrorShape.Descriptor instead.
+func (ErrorShape) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_policy_v1_policy_proto_rawDescGZIP(), []int{1}
+}
+
 // Per says by whom calls are counted.
 type Quota_Per int32
 
@@ -132,11 +194,11 @@ func (x Quota_Per) String() string {
 }
 
 func (Quota_Per) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_policy_v1_policy_proto_enumTypes[1].Descriptor()
+	return file_gatehouse_policy_v1_policy_proto_enumTypes[2].Descriptor()
 }
 
 func (Quota_Per) Type() protoreflect.EnumType {
-	return &file_gatehouse_policy_v1_policy_proto_enumTypes[1]
+	return &file_gatehouse_policy_v1_policy_proto_enumTypes[2]
 }
 
 func (x Quota_Per) Number() protoreflect.EnumNumber {
@@ -181,11 +243,11 @@ func (x JsonOptions_Unknown) String() string {
 }
 
 func (JsonOptions_Unknown) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_policy_v1_policy_proto_enumTypes[2].Descriptor()
+	return file_gatehouse_policy_v1_policy_proto_enumTypes[3].Descriptor()
 }
 
 func (JsonOptions_Unknown) Type() protoreflect.EnumType {
-	return &file_gatehouse_policy_v1_policy_proto_enumTypes[2]
+	return &file_gatehouse_policy_v1_policy_proto_enumTypes[3]
 }
 
 func (x JsonOptions_Unknown) Number() protoreflect.EnumNumber {
@@ -210,7 +272,9 @@ type ServicePolicy struct {
 	Json *JsonOptions `protobuf:"bytes,4,opt,name=json,proto3" json:"json,omitempty"`
 	// Longest time a call may take. A caller may ask for less, never for more; 0s: as long as the caller asks for.
 	// Default: the gateway's limit for unary methods, none for streams.
-	Timeout       *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// How errors of the service look by REST. Default: the gateway's errors.
+	Errors        ErrorShape `protobuf:"varint,7,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +344,13 @@ func (x *ServicePolicy) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *ServicePolicy) GetErrors() ErrorShape {
+	if x != nil {
+		return x.Errors
+	}
+	return ErrorShape_ERROR_SHAPE_UNSPECIFIED
+}
+
 // MethodPolicy is what holds for one method.
 type MethodPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -292,7 +363,12 @@ type MethodPolicy struct {
 	// How much of the budget one call takes. Default: 1.
 	Cost uint32 `protobuf:"varint,4,opt,name=cost,proto3" json:"cost,omitempty"`
 	// Longest time a call may take; 0s: as long as the caller asks for. Default: the service's.
-	Timeout       *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// How the method's errors look by REST. Default: the service's.
+	Errors ErrorShape `protobuf:"varint,6,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	// HTTP status of a success by REST: 200, 201, 202 or 204. With 204 the reply has no body, so a method that streams
+	// replies cannot have it. Default: 200.
+	SuccessCode   uint32 `protobuf:"varint,7,opt,name=success_code,json=successCode,proto3" json:"success_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,6 +436,20 @@ func (x *MethodPolicy) GetTimeout() *durationpb.Duration {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *MethodPolicy) GetErrors() ErrorShape {
+	if x != nil {
+		return x.Errors
+	}
+	return ErrorShape_ERROR_SHAPE_UNSPECIFIED
+}
+
+func (x *MethodPolicy) GetSuccessCode() uint32 {
+	if x != nil {
+		return x.SuccessCode
+	}
+	return 0
 }
 
 // FieldPolicy is what holds for one field of a request message, wherever the message stands in a request.
@@ -664,19 +754,22 @@ var File_gatehouse_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/policy/v1/policy.proto\x12\x13gatehouse.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf9\x01\n" +
+	" gatehouse/policy/v1/policy.proto\x12\x13gatehouse.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb2\x02\n" +
 	"\rServicePolicy\x123\n" +
 	"\x06access\x18\x01 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessR\x06access\x12\x16\n" +
 	"\x06scopes\x18\x02 \x03(\tR\x06scopes\x120\n" +
 	"\x05quota\x18\x03 \x01(\v2\x1a.gatehouse.policy.v1.QuotaR\x05quota\x124\n" +
 	"\x04json\x18\x04 \x01(\v2 .gatehouse.policy.v1.JsonOptionsR\x04json\x123\n" +
-	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\xd6\x01\n" +
+	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x127\n" +
+	"\x06errors\x18\a \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeR\x06errors\"\xb2\x02\n" +
 	"\fMethodPolicy\x123\n" +
 	"\x06access\x18\x01 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessR\x06access\x12\x16\n" +
 	"\x06scopes\x18\x02 \x03(\tR\x06scopes\x120\n" +
 	"\x05quota\x18\x03 \x01(\v2\x1a.gatehouse.policy.v1.QuotaR\x05quota\x12\x12\n" +
 	"\x04cost\x18\x04 \x01(\rR\x04cost\x123\n" +
-	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"%\n" +
+	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x127\n" +
+	"\x06errors\x18\x06 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeR\x06errors\x12!\n" +
+	"\fsuccess_code\x18\a \x01(\rR\vsuccessCode\"%\n" +
 	"\vFieldPolicy\x12\x16\n" +
 	"\x06scopes\x18\x01 \x03(\tR\x06scopes\"\xca\x01\n" +
 	"\x05Quota\x12\x14\n" +
@@ -714,7 +807,15 @@ const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\rAUTHENTICATED\x10\x02\x12\f\n" +
 	"\bINTERNAL\x10\x03\x12\n" +
 	"\n" +
-	"\x06DENIED\x10\x04:`\n" +
+	"\x06DENIED\x10\x04*`\n" +
+	"\n" +
+	"ErrorShape\x12\x1b\n" +
+	"\x17ERROR_SHAPE_UNSPECIFIED\x10\x00\x12\v\n" +
+	"\aAIP_193\x10\x01\x12\x0e\n" +
+	"\n" +
+	"RPC_STATUS\x10\x02\x12\v\n" +
+	"\aPROBLEM\x10\x03\x12\v\n" +
+	"\aCONNECT\x10\x04:`\n" +
 	"\aservice\x12\x1f.google.protobuf.ServiceOptions\x18\xb5\xac\xcc) \x01(\v2\".gatehouse.policy.v1.ServicePolicyR\aservice:\\\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xb5\xac\xcc) \x01(\v2!.gatehouse.policy.v1.MethodPolicyR\x06method:X\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xb5\xac\xcc) \x01(\v2 .gatehouse.policy.v1.FieldPolicyR\x05fieldBKZIgithub.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1;policyv1b\x06proto3"
@@ -731,44 +832,47 @@ func file_gatehouse_policy_v1_policy_proto_rawDescGZIP() []byte {
 	return file_gatehouse_policy_v1_policy_proto_rawDescData
 }
 
-var file_gatehouse_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_gatehouse_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_gatehouse_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_gatehouse_policy_v1_policy_proto_goTypes = []any{
 	(Access)(0),                         // 0: gatehouse.policy.v1.Access
-	(Quota_Per)(0),                      // 1: gatehouse.policy.v1.Quota.Per
-	(JsonOptions_Unknown)(0),            // 2: gatehouse.policy.v1.JsonOptions.Unknown
-	(*ServicePolicy)(nil),               // 3: gatehouse.policy.v1.ServicePolicy
-	(*MethodPolicy)(nil),                // 4: gatehouse.policy.v1.MethodPolicy
-	(*FieldPolicy)(nil),                 // 5: gatehouse.policy.v1.FieldPolicy
-	(*Quota)(nil),                       // 6: gatehouse.policy.v1.Quota
-	(*JsonOptions)(nil),                 // 7: gatehouse.policy.v1.JsonOptions
-	(*durationpb.Duration)(nil),         // 8: google.protobuf.Duration
-	(*descriptorpb.ServiceOptions)(nil), // 9: google.protobuf.ServiceOptions
-	(*descriptorpb.MethodOptions)(nil),  // 10: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),   // 11: google.protobuf.FieldOptions
+	(ErrorShape)(0),                     // 1: gatehouse.policy.v1.ErrorShape
+	(Quota_Per)(0),                      // 2: gatehouse.policy.v1.Quota.Per
+	(JsonOptions_Unknown)(0),            // 3: gatehouse.policy.v1.JsonOptions.Unknown
+	(*ServicePolicy)(nil),               // 4: gatehouse.policy.v1.ServicePolicy
+	(*MethodPolicy)(nil),                // 5: gatehouse.policy.v1.MethodPolicy
+	(*FieldPolicy)(nil),                 // 6: gatehouse.policy.v1.FieldPolicy
+	(*Quota)(nil),                       // 7: gatehouse.policy.v1.Quota
+	(*JsonOptions)(nil),                 // 8: gatehouse.policy.v1.JsonOptions
+	(*durationpb.Duration)(nil),         // 9: google.protobuf.Duration
+	(*descriptorpb.ServiceOptions)(nil), // 10: google.protobuf.ServiceOptions
+	(*descriptorpb.MethodOptions)(nil),  // 11: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),   // 12: google.protobuf.FieldOptions
 }
 var file_gatehouse_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 0: gatehouse.policy.v1.ServicePolicy.access:type_name -> gatehouse.policy.v1.Access
-	6,  // 1: gatehouse.policy.v1.ServicePolicy.quota:type_name -> gatehouse.policy.v1.Quota
-	7,  // 2: gatehouse.policy.v1.ServicePolicy.json:type_name -> gatehouse.policy.v1.JsonOptions
-	8,  // 3: gatehouse.policy.v1.ServicePolicy.timeout:type_name -> google.protobuf.Duration
-	0,  // 4: gatehouse.policy.v1.MethodPolicy.access:type_name -> gatehouse.policy.v1.Access
-	6,  // 5: gatehouse.policy.v1.MethodPolicy.quota:type_name -> gatehouse.policy.v1.Quota
-	8,  // 6: gatehouse.policy.v1.MethodPolicy.timeout:type_name -> google.protobuf.Duration
-	8,  // 7: gatehouse.policy.v1.Quota.period:type_name -> google.protobuf.Duration
-	1,  // 8: gatehouse.policy.v1.Quota.per:type_name -> gatehouse.policy.v1.Quota.Per
-	2,  // 9: gatehouse.policy.v1.JsonOptions.unknown:type_name -> gatehouse.policy.v1.JsonOptions.Unknown
-	9,  // 10: gatehouse.policy.v1.service:extendee -> google.protobuf.ServiceOptions
-	10, // 11: gatehouse.policy.v1.method:extendee -> google.protobuf.MethodOptions
-	11, // 12: gatehouse.policy.v1.field:extendee -> google.protobuf.FieldOptions
-	3,  // 13: gatehouse.policy.v1.service:type_name -> gatehouse.policy.v1.ServicePolicy
-	4,  // 14: gatehouse.policy.v1.method:type_name -> gatehouse.policy.v1.MethodPolicy
-	5,  // 15: gatehouse.policy.v1.field:type_name -> gatehouse.policy.v1.FieldPolicy
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	13, // [13:16] is the sub-list for extension type_name
-	10, // [10:13] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 1: gatehouse.policy.v1.ServicePolicy.quota:type_name -> gatehouse.policy.v1.Quota
+	8,  // 2: gatehouse.policy.v1.ServicePolicy.json:type_name -> gatehouse.policy.v1.JsonOptions
+	9,  // 3: gatehouse.policy.v1.ServicePolicy.timeout:type_name -> google.protobuf.Duration
+	1,  // 4: gatehouse.policy.v1.ServicePolicy.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	0,  // 5: gatehouse.policy.v1.MethodPolicy.access:type_name -> gatehouse.policy.v1.Access
+	7,  // 6: gatehouse.policy.v1.MethodPolicy.quota:type_name -> gatehouse.policy.v1.Quota
+	9,  // 7: gatehouse.policy.v1.MethodPolicy.timeout:type_name -> google.protobuf.Duration
+	1,  // 8: gatehouse.policy.v1.MethodPolicy.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	9,  // 9: gatehouse.policy.v1.Quota.period:type_name -> google.protobuf.Duration
+	2,  // 10: gatehouse.policy.v1.Quota.per:type_name -> gatehouse.policy.v1.Quota.Per
+	3,  // 11: gatehouse.policy.v1.JsonOptions.unknown:type_name -> gatehouse.policy.v1.JsonOptions.Unknown
+	10, // 12: gatehouse.policy.v1.service:extendee -> google.protobuf.ServiceOptions
+	11, // 13: gatehouse.policy.v1.method:extendee -> google.protobuf.MethodOptions
+	12, // 14: gatehouse.policy.v1.field:extendee -> google.protobuf.FieldOptions
+	4,  // 15: gatehouse.policy.v1.service:type_name -> gatehouse.policy.v1.ServicePolicy
+	5,  // 16: gatehouse.policy.v1.method:type_name -> gatehouse.policy.v1.MethodPolicy
+	6,  // 17: gatehouse.policy.v1.field:type_name -> gatehouse.policy.v1.FieldPolicy
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	15, // [15:18] is the sub-list for extension type_name
+	12, // [12:15] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_policy_v1_policy_proto_init() }
@@ -781,7 +885,7 @@ func file_gatehouse_policy_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_policy_v1_policy_proto_rawDesc), len(file_gatehouse_policy_v1_policy_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   5,
 			NumExtensions: 3,
 			NumServices:   0,

@@ -128,6 +128,58 @@ func (Config_OwnErrorDetails) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Switch is on unless it is switched off.
+type Rest_Switch int32
+
+const (
+	Rest_SWITCH_UNSPECIFIED Rest_Switch = 0
+	// It is done.
+	Rest_ON Rest_Switch = 1
+	// It is not.
+	Rest_OFF Rest_Switch = 2
+)
+
+// Enum value maps for Rest_Switch.
+var (
+	Rest_Switch_name = map[int32]string{
+		0: "SWITCH_UNSPECIFIED",
+		1: "ON",
+		2: "OFF",
+	}
+	Rest_Switch_value = map[string]int32{
+		"SWITCH_UNSPECIFIED": 0,
+		"ON":                 1,
+		"OFF":                2,
+	}
+)
+
+func (x Rest_Switch) Enum() *Rest_Switch {
+	p := new(Rest_Switch)
+	*p = x
+	return p
+}
+
+func (x Rest_Switch) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Rest_Switch) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_config_v1_config_proto_enumTypes[2].Descriptor()
+}
+
+func (Rest_Switch) Type() protoreflect.EnumType {
+	return &file_gatehouse_config_v1_config_proto_enumTypes[2]
+}
+
+func (x Rest_Switch) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Rest_Switch.Descriptor instead.
+func (Rest_Switch) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // TrailingSlash says what a slash at the end of a path means. Templates that end in ** always take it.
 type Rest_TrailingSlash int32
 
@@ -161,11 +213,11 @@ func (x Rest_TrailingSlash) String() string {
 }
 
 func (Rest_TrailingSlash) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_config_proto_enumTypes[2].Descriptor()
+	return file_gatehouse_config_v1_config_proto_enumTypes[3].Descriptor()
 }
 
 func (Rest_TrailingSlash) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_config_proto_enumTypes[2]
+	return &file_gatehouse_config_v1_config_proto_enumTypes[3]
 }
 
 func (x Rest_TrailingSlash) Number() protoreflect.EnumNumber {
@@ -174,7 +226,7 @@ func (x Rest_TrailingSlash) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_TrailingSlash.Descriptor instead.
 func (Rest_TrailingSlash) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 1}
 }
 
 // PathDecode says which percent escapes stay as they are in variables that span several segments.
@@ -214,11 +266,11 @@ func (x Rest_PathDecode) String() string {
 }
 
 func (Rest_PathDecode) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_config_v1_config_proto_enumTypes[3].Descriptor()
+	return file_gatehouse_config_v1_config_proto_enumTypes[4].Descriptor()
 }
 
 func (Rest_PathDecode) Type() protoreflect.EnumType {
-	return &file_gatehouse_config_v1_config_proto_enumTypes[3]
+	return &file_gatehouse_config_v1_config_proto_enumTypes[4]
 }
 
 func (x Rest_PathDecode) Number() protoreflect.EnumNumber {
@@ -227,7 +279,7 @@ func (x Rest_PathDecode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_PathDecode.Descriptor instead.
 func (Rest_PathDecode) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 1}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 2}
 }
 
 // Config is one gateway's configuration.
@@ -270,7 +322,9 @@ type Config struct {
 	// One JSON line per call on standard output. Default: on.
 	AccessLog AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
 	Rest      *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
-	// Details of the gateway's own errors (google.rpc.ErrorInfo, BadRequest and so on) by gRPC, gRPC-Web and Connect. By REST
+	// How errors look by REST where neither the .proto nor services says it. Default: AIP_193.
+	Errors v1.ErrorShape `protobuf:"varint,25,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	// Details of the gateway's own errors (google.rpc.ErrorInfo, BadRequest and so on) by gRPC. By REST
 	// they are always there: AIP-193 asks for them. Default: SEND.
 	OwnErrorDetails Config_OwnErrorDetails `protobuf:"varint,40,opt,name=own_error_details,json=ownErrorDetails,proto3,enum=gatehouse.config.v1.Config_OwnErrorDetails" json:"own_error_details,omitempty"`
 	unknownFields   protoimpl.UnknownFields
@@ -440,6 +494,13 @@ func (x *Config) GetRest() *Rest {
 	return nil
 }
 
+func (x *Config) GetErrors() v1.ErrorShape {
+	if x != nil {
+		return x.Errors
+	}
+	return v1.ErrorShape(0)
+}
+
 func (x *Config) GetOwnErrorDetails() Config_OwnErrorDetails {
 	if x != nil {
 		return x.OwnErrorDetails
@@ -447,13 +508,18 @@ func (x *Config) GetOwnErrorDetails() Config_OwnErrorDetails {
 	return Config_SEND
 }
 
-// Rest says how paths are read.
+// Rest says how paths are read, and how replies are written.
 type Rest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What a slash at the end of a path means. Default: STRICT.
 	TrailingSlash Rest_TrailingSlash `protobuf:"varint,1,opt,name=trailing_slash,json=trailingSlash,proto3,enum=gatehouse.config.v1.Rest_TrailingSlash" json:"trailing_slash,omitempty"`
 	// Which percent escapes stay as they are in variables that span several segments. Default: KEEP_SLASH.
-	PathDecode    Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	PathDecode Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	// Compress replies by gzip or zstd for clients that accept it. Default: ON.
+	Compression Rest_Switch `protobuf:"varint,6,opt,name=compression,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"compression,omitempty"`
+	// Give replies to GET and HEAD an ETag where the backend gives none, and answer 304 to a client that has the reply already
+	// (If-None-Match). Default: ON.
+	Etag          Rest_Switch `protobuf:"varint,7,opt,name=etag,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -500,6 +566,20 @@ func (x *Rest) GetPathDecode() Rest_PathDecode {
 		return x.PathDecode
 	}
 	return Rest_KEEP_SLASH
+}
+
+func (x *Rest) GetCompression() Rest_Switch {
+	if x != nil {
+		return x.Compression
+	}
+	return Rest_SWITCH_UNSPECIFIED
+}
+
+func (x *Rest) GetEtag() Rest_Switch {
+	if x != nil {
+		return x.Etag
+	}
+	return Rest_SWITCH_UNSPECIFIED
 }
 
 // ServerTls is the TLS of one listener.
@@ -834,8 +914,10 @@ type Service struct {
 	Http []*HttpRule `protobuf:"bytes,7,rep,name=http,proto3" json:"http,omitempty"`
 	// What callers see of a backend's failures. Default: everything.
 	MaskBackendErrors *MaskBackendErrors `protobuf:"bytes,8,opt,name=mask_backend_errors,json=maskBackendErrors,proto3" json:"mask_backend_errors,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How errors look by REST. Default: what the .proto says, then errors of the gateway.
+	Errors        v1.ErrorShape `protobuf:"varint,11,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
@@ -922,6 +1004,13 @@ func (x *Service) GetMaskBackendErrors() *MaskBackendErrors {
 		return x.MaskBackendErrors
 	}
 	return nil
+}
+
+func (x *Service) GetErrors() v1.ErrorShape {
+	if x != nil {
+		return x.Errors
+	}
+	return v1.ErrorShape(0)
 }
 
 // MaskBackendErrors keeps the text and the details of a backend's INTERNAL, UNKNOWN and DATA_LOSS from callers. They get
@@ -1591,7 +1680,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa3\v\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe6\v\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1618,15 +1707,22 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
-	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12a\n" +
+	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12A\n" +
+	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12a\n" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
 	"\x0fOwnErrorDetails\x12\b\n" +
 	"\x04SEND\x10\x00\x12\b\n" +
-	"\x04OMIT\x10\x01\"\x9a\x02\n" +
+	"\x04OMIT\x10\x01\"\xdb\x03\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
-	"pathDecode\"&\n" +
+	"pathDecode\x12L\n" +
+	"\vcompression\x18\x06 \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\vcompression\x12>\n" +
+	"\x04etag\x18\a \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04etag\"1\n" +
+	"\x06Switch\x12\x16\n" +
+	"\x12SWITCH_UNSPECIFIED\x10\x00\x12\x06\n" +
+	"\x02ON\x10\x01\x12\a\n" +
+	"\x03OFF\x10\x02\"&\n" +
 	"\rTrailingSlash\x12\n" +
 	"\n" +
 	"\x06STRICT\x10\x00\x12\t\n" +
@@ -1657,7 +1753,7 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\xa7\x03\n" +
+	"serverName\"\xea\x03\n" +
 	"\aService\x12\x1d\n" +
 	"\x05match\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12=\n" +
 	"\x06access\x18\x02 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06access\x12\x16\n" +
@@ -1666,7 +1762,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x124\n" +
 	"\x04json\x18\x06 \x01(\v2 .gatehouse.policy.v1.JsonOptionsR\x04json\x121\n" +
 	"\x04http\x18\a \x03(\v2\x1d.gatehouse.config.v1.HttpRuleR\x04http\x12V\n" +
-	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\"W\n" +
+	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\x12A\n" +
+	"\x06errors\x18\v \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"W\n" +
 	"\x11MaskBackendErrors\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12(\n" +
 	"\adetails\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x10\x01R\adetails\"\x83\x03\n" +
@@ -1737,68 +1834,74 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 	return file_gatehouse_config_v1_config_proto_rawDescData
 }
 
-var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
 	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
-	(Rest_TrailingSlash)(0),     // 2: gatehouse.config.v1.Rest.TrailingSlash
-	(Rest_PathDecode)(0),        // 3: gatehouse.config.v1.Rest.PathDecode
-	(*Config)(nil),              // 4: gatehouse.config.v1.Config
-	(*Rest)(nil),                // 5: gatehouse.config.v1.Rest
-	(*ServerTls)(nil),           // 6: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 7: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 8: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 9: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 10: gatehouse.config.v1.Service
-	(*MaskBackendErrors)(nil),   // 11: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 12: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 13: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 14: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 15: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 16: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 17: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 18: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 19: gatehouse.policy.v1.Access
-	(*v1.Quota)(nil),            // 20: gatehouse.policy.v1.Quota
-	(*durationpb.Duration)(nil), // 21: google.protobuf.Duration
-	(*v1.JsonOptions)(nil),      // 22: gatehouse.policy.v1.JsonOptions
+	(Rest_Switch)(0),            // 2: gatehouse.config.v1.Rest.Switch
+	(Rest_TrailingSlash)(0),     // 3: gatehouse.config.v1.Rest.TrailingSlash
+	(Rest_PathDecode)(0),        // 4: gatehouse.config.v1.Rest.PathDecode
+	(*Config)(nil),              // 5: gatehouse.config.v1.Config
+	(*Rest)(nil),                // 6: gatehouse.config.v1.Rest
+	(*ServerTls)(nil),           // 7: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 8: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 9: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 10: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 11: gatehouse.config.v1.Service
+	(*MaskBackendErrors)(nil),   // 12: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 13: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 14: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 15: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 16: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 17: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 18: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 19: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 20: gatehouse.policy.v1.Access
+	(v1.ErrorShape)(0),          // 21: gatehouse.policy.v1.ErrorShape
+	(*v1.Quota)(nil),            // 22: gatehouse.policy.v1.Quota
+	(*durationpb.Duration)(nil), // 23: google.protobuf.Duration
+	(*v1.JsonOptions)(nil),      // 24: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	6,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	6,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	6,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	7,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	8,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	19, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	10, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	13, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	16, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	17, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	7,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	7,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	7,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	8,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	9,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	20, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	11, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	14, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	17, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	18, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
 	0,  // 10: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
-	5,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	1,  // 12: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	2,  // 13: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	3,  // 14: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	9,  // 15: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	19, // 16: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	20, // 17: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	21, // 18: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	22, // 19: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	12, // 20: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	11, // 21: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	18, // 22: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	14, // 23: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	15, // 24: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	21, // 25: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	21, // 26: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	21, // 27: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	21, // 28: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	6,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
+	21, // 12: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	1,  // 13: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 14: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 15: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	2,  // 16: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 17: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	10, // 18: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	20, // 19: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	22, // 20: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	23, // 21: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	24, // 22: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	13, // 23: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	12, // 24: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	21, // 25: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	19, // 26: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	15, // 27: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	16, // 28: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	23, // 29: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	23, // 30: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	23, // 31: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	23, // 32: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -1820,7 +1923,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,

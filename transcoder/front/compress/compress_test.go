@@ -1,0 +1,77 @@
+package compress
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestAccepted(t *testing.T) {
+	for header, want := range map[string]struct {
+		coding Coding
+		plain  bool
+	}{
+		"gzip":                      {Gzip, true},
+		"gzip, zstd":                {Zstd, true},
+		"GZIP, br":                  {Gzip, true},
+		"zstd;q=0.5, gzip":          {Gzip, true},
+		"br, deflate":               {Identity, true},
+		"":                          {Identity, true},
+		"identity":                  {Identity, true},
+		"gzip;q=0.5, identity":      {Identity, true},
+		"gzip, identity;q=0":        {Gzip, false},
+		"identity;q=0":              {Identity, false},
+		"*;q=0":                     {Identity, false},
+		"br, *;q=0":                 {Identity, false},
+		"identity, *;q=0":           {Identity, true},
+		"*":                         {Zstd, true},
+		"*, zstd;q=0":               {Gzip, true},
+		"gzip;q=0":                  {Identity, true},
+		"gzip;q=2, zstd;q=x, zstd;": {Identity, true},
+		"gzip ; q=0.1":              {Gzip, true},
+	} {
+		c, plain := Accepted([]string{header})
+		if c != want.coding || plain != want.plain {
+			t.Errorf("%q: %s, %t, want %s, %t", header, c, plain, want.coding, want.plain)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { Accepted([]string{"gzip;q=0.5, zstd, *;q=0"}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestRoundTrip uses each pool twice, and reads what was flushed before the end.
+func TestRoundTrip(t *testing.T) {
+	for _, c := range []Coding{Gzip, Zstd, Gzip, Zstd} {
+		var sent bytes.Buffer
+		w := c.Writer(&sent)
+		text := strings.Repeat(c.String(), 10_000)
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		early := c.Reader(bytes.NewReader(sent.Bytes()))
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(early, got); err != nil || string(got) != text {
+			t.Errorf("%s: what was flushed: %v", c, err)
+		}
+		early.Close()
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.Free()
+		r := c.Reader(&sent)
+		if got, err := io.ReadAll(r); err != nil || string(got) != text {
+			t.Errorf("%s: %d bytes of %d, %v", c, len(got), len(text), err)
+		}
+		r.Close()
+		rubbish := c.Reader(strings.NewReader("rubbish, more than a header"))
+		if _, err := io.ReadAll(rubbish); err == nil {
+			t.Errorf("%s: rubbish was decoded", c)
+		}
+		rubbish.Close()
+	}
+}
