@@ -131,7 +131,7 @@ func TestWebSocket_Refusals(t *testing.T) {
 		c.say("{}")
 		c.say("{}")
 		c.hear("REQUEST_REPEATED")
-		c.end(4003)
+		c.end(4012)
 		s.backend.Take()
 	})
 	t.Run("FragmentsAndPings", func(t *testing.T) { // control frames may come between the parts of a message

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -22,7 +23,28 @@ func (s *stream) hurry() (stop func()) {
 	if deadline, ok := s.call.Context().Deadline(); ok && deadline.Before(end) {
 		end = deadline
 	}
-	rc := http.NewResponseController(s.w)
-	_ = rc.SetReadDeadline(end) // net/http's always can
-	return func() { _ = rc.SetReadDeadline(time.Time{}) }
+	s.pace.set(s.w, end)
+	return func() { s.pace.set(s.w, time.Time{}) }
+}
+
+// pace sets until when the client may take for what is read next. Requests of many messages are read in a goroutine that
+// outlives the call, when the response is net/http's again. It has a lock of its own, because a reply that nobody takes
+// must not keep a request from being read.
+type pace struct {
+	mu   sync.Mutex
+	over bool
+}
+
+func (p *pace) set(w http.ResponseWriter, end time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		_ = http.NewResponseController(w).SetReadDeadline(end) // net/http's always can
+	}
+}
+
+func (p *pace) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
 }

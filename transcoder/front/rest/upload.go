@@ -114,10 +114,9 @@ func (s *stream) newUpload() (*upload, error) {
 
 // readSome waits for some bytes, as long as a client may stand still.
 func (s *stream) readSome(u *upload) (n int, err error) {
-	rc := http.NewResponseController(s.w)
 	if s.env.StallTimeout > 0 {
-		_ = rc.SetReadDeadline(time.Now().Add(s.env.StallTimeout)) // net/http's always can
-		defer rc.SetReadDeadline(time.Time{})
+		s.pace.set(s.w, time.Now().Add(s.env.StallTimeout))
+		defer s.pace.set(s.w, time.Time{})
 	}
 	for n == 0 && err == nil {
 		n, err = u.source.Read(u.chunk[:])

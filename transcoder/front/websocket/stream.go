@@ -320,7 +320,7 @@ func (s *stream) watch(conn *websocket.Conn) {
 			continue
 		case got.err == nil:
 			got.text.Free()
-			s.cancel(rpc.Errorf(codes.InvalidArgument, "REQUEST_REPEATED", "a message came after the last that %s takes", s.face.Method.Name()))
+			s.cancel(rpc.Errorf(codes.Unimplemented, "REQUEST_REPEATED", "a message came after the last that %s takes", s.face.Method.Name()))
 			return
 		}
 		s.cancel(got.err)
