@@ -196,7 +196,12 @@ func (b *bulk) stopped(t *testing.T, size int64) {
 }
 
 func downREST(t *testing.T, b *bulk, size int64) int64 {
-	resp, err := http.Get(fmt.Sprintf("http://%s/down?bytes=%d", b.gateway.Public, size))
+	r, err := http.NewRequestWithContext(bounded(t), http.MethodGet, fmt.Sprintf("http://%s/down?bytes=%d", b.gateway.Public, size), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept-Encoding", "identity") // compressed, all of it would fit into the buffers on its way
+	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
