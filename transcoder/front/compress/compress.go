@@ -41,22 +41,30 @@ func Parse(name string) (c Coding, ok bool) {
 	return Identity, false
 }
 
-// windowMax bounds the memory that a zstd body makes its decoder take; RFC 9659 allows no more in HTTP.
-const windowMax = 8 << 20
+const (
+	// windowMax bounds the memory that a zstd body makes its decoder take, at its first bytes; RFC 9659 allows no more in HTTP.
+	windowMax = 8 << 20
+	// slowWindowMax is the same for who may hold it for a long time. Encoders take no more at their usual levels.
+	slowWindowMax = 2 << 20
+)
 
-// Reader returns what src holds, decoded, as it is asked for: the caller bounds how much. An error may come with the first
-// Read. Close gives the reader back and leaves src as it is. It is not for Identity.
-func (c Coding) Reader(src io.Reader) io.ReadCloser {
+// Reader returns what src holds, decoded, as it is asked for: the caller bounds how much. It is for bytes that are here
+// already. An error may come with the first Read. Close gives the reader back and leaves src as it is. It is not for
+// Identity.
+func (c Coding) Reader(src io.Reader) io.ReadCloser { return c.reader(src, &zstdReaders) }
+
+// SlowReader is Reader for a src that may stand still: zstd with a window of more than 2 MiB is an error.
+func (c Coding) SlowReader(src io.Reader) io.ReadCloser { return c.reader(src, &slowZstdReaders) }
+
+func (c Coding) reader(src io.Reader, pool *sync.Pool) io.ReadCloser {
 	if c == Zstd {
-		z := zstdReaders.Get().(*zstd.Decoder)
+		z := pool.Get().(*zstd.Decoder)
 		r := &reader{Reader: z, back: func() {
 			if z.Reset(nil) == nil {
-				zstdReaders.Put(z)
+				pool.Put(z)
 			}
 		}}
-		if err := z.Reset(src); err != nil {
-			r.err = err
-		}
+		r.err = z.Reset(src)
 		return r
 	}
 	z := gzipReaders.Get().(*gzip.Reader)
@@ -118,13 +126,10 @@ func (w gzipWriter) Free() { w.Reset(io.Discard); gzipWriters.Put(w.Writer) }
 
 // Speed counts more than size in a gateway, and a small window keeps many slow streams small.
 var (
-	zstdReaders = sync.Pool{New: func() any {
-		z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(windowMax)) // options that hold
-		return z
-	}}
-	gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
-	zstdWriters = sync.Pool{New: func() any {
+	zstdReaders     = sync.Pool{New: func() any { return newZstdReader(windowMax) }}
+	slowZstdReaders = sync.Pool{New: func() any { return newZstdReader(slowWindowMax) }}
+	gzipReaders     = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	zstdWriters     = sync.Pool{New: func() any {
 		z, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
 			zstd.WithWindowSize(256<<10), zstd.WithEncoderLevel(zstd.SpeedFastest)) // options that hold
 		return z
@@ -134,3 +139,8 @@ var (
 		return z
 	}}
 )
+
+func newZstdReader(window uint64) *zstd.Decoder {
+	z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(window)) // options that hold
+	return z
+}

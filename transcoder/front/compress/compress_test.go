@@ -41,6 +41,22 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// TestWindows: who may hold a decoder for a long time gets a smaller one.
+func TestWindows(t *testing.T) {
+	for windowLog, fits := range map[int]struct{ here, slow bool }{21: {true, true}, 22: {true, false}, 23: {true, false}, 24: {false, false}} {
+		frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, byte(windowLog-10) << 3, 0x01, 0x00, 0x00} // RFC 8878: one empty block, the last
+		for name, r := range map[string]struct {
+			io.ReadCloser
+			ok bool
+		}{"Reader": {Zstd.Reader(bytes.NewReader(frame)), fits.here}, "SlowReader": {Zstd.SlowReader(bytes.NewReader(frame)), fits.slow}} {
+			if _, err := io.ReadAll(r); (err == nil) != r.ok {
+				t.Errorf("%s, a window of %d KiB: %v", name, 1<<windowLog>>10, err)
+			}
+			r.Close()
+		}
+	}
+}
+
 // TestRoundTrip uses each pool twice, and reads what was flushed before the end.
 func TestRoundTrip(t *testing.T) {
 	for _, c := range []Coding{Gzip, Zstd, Gzip, Zstd} {

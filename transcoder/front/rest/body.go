@@ -146,31 +146,39 @@ func checkEncoding(r *http.Request) (coding compress.Coding, err error) {
 const roomMax = 64 << 10
 
 // read reads to the end. size is the expected size, negative if unknown. The limit holds for the body as it is sent and
-// once more for what it expands to, so neither a bomb nor endless empty gzip members get far.
+// once more for what it expands to, so neither a bomb nor endless empty gzip members get far. What is sent is here before
+// it is decoded: a decoder of zstd takes the memory that ten bytes ask for, and must not hold it while a client is slow.
 func read(source io.Reader, coding compress.Coding, size, limit int, into *front.Buffer) ([]byte, error) {
-	sent := &io.LimitedReader{R: source, N: int64(limit) + 1}
-	source = sent
-	if coding != compress.Identity {
-		decoder := coding.Reader(sent)
-		defer decoder.Close()
-		source, size = decoder, 2*size
+	if coding == compress.Identity {
+		return readPlain(source, coding, size, limit, into)
 	}
+	sent := front.TakeBuffer()
+	defer sent.Free()
+	text, err := readPlain(source, compress.Identity, size, limit, sent)
+	if err != nil {
+		return nil, err
+	}
+	decoder := coding.Reader(bytes.NewReader(text))
+	defer decoder.Close()
+	return readPlain(decoder, coding, 2*len(text), limit, into)
+}
+
+// readPlain reads what a decoder of the coding gives, or a body that has none.
+func readPlain(source io.Reader, coding compress.Coding, size, limit int, into *front.Buffer) ([]byte, error) {
 	buf := bytes.NewBuffer(slices.Grow(into.Bytes[:0], max(min(size, limit, roomMax), 0)+bytes.MinRead))
 	defer func() { into.Bytes = buf.Bytes() }()
 	if _, err := buf.ReadFrom(io.LimitReader(source, int64(limit)+1)); err != nil {
-		return nil, unreadable(err, sent, limit, coding)
+		return nil, unreadable(err, coding)
 	}
-	if buf.Len() > limit || sent.N == 0 {
+	if buf.Len() > limit {
 		return nil, tooLarge(limit)
 	}
 	return buf.Bytes(), nil
 }
 
-// unreadable says why the body did not arrive.
-func unreadable(err error, sent *io.LimitedReader, limit int, coding compress.Coding) error {
+// unreadable says why the body did not arrive, or could not be decoded.
+func unreadable(err error, coding compress.Coding) error {
 	switch {
-	case sent.N == 0:
-		return tooLarge(limit)
 	case errors.Is(err, context.Canceled), coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
 		return rpc.Errorf(codes.Canceled, "BODY_INCOMPLETE", "the connection ended before the body did").Because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):

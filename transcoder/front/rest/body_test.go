@@ -17,6 +17,7 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 )
 
 const limit = 1000
@@ -102,6 +103,28 @@ func reason(err error) string {
 	}
 	return ""
 }
+
+// TestRead_NoMemoryForAWindow: the first bytes of a body make no decoder take memory while the rest has not come.
+func TestRead_NoMemoryForAWindow(t *testing.T) {
+	var before, after runtime.MemStats
+	head := "\x28\xb5\x2f\xfd\x00\x68\x08\x00\x00x" // a window of 8 MiB, and a block of one byte that is not the last
+	rest := reads(func([]byte) (int, error) {
+		runtime.ReadMemStats(&after)
+		return 0, io.ErrUnexpectedEOF
+	})
+	runtime.ReadMemStats(&before)
+	if _, err := read(io.MultiReader(strings.NewReader(head), rest), compress.Zstd, -1, limit, front.TakeBuffer()); reason(err) != "BODY_INCOMPLETE" {
+		t.Error(err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("%d bytes took %d KiB", len(head), took>>10)
+	}
+}
+
+// reads is a body whose reads are a function.
+type reads func(p []byte) (int, error)
+
+func (r reads) Read(p []byte) (int, error) { return r(p) }
 
 // FuzzReadBody: no body is longer than the limit, whatever it expands to.
 func FuzzReadBody(f *testing.F) {

@@ -85,7 +85,7 @@ func (s *stream) receive(frame *rpc.Frame) (err error) {
 	case n == 0 && err == io.EOF && u.sent:
 		return io.EOF
 	case n == 0 && err != nil && err != io.EOF:
-		return unreadable(err, &io.LimitedReader{N: 1}, 0, u.coding)
+		return unreadable(err, u.coding)
 	}
 	u.sent = true
 	wire := front.TakeBuffer()
@@ -137,7 +137,7 @@ func (d *decoder) Read(p []byte) (int, error) {
 		if _, err := d.source.Peek(1); err == io.EOF {
 			return 0, io.EOF
 		}
-		d.plain = d.coding.Reader(d.source)
+		d.plain = d.coding.SlowReader(d.source)
 	}
 	return d.plain.Read(p)
 }
