@@ -68,6 +68,11 @@ func TestETagOfTheBackend(t *testing.T) {
 			t.Errorf("etag: OFF: %d %v", resp.StatusCode, resp.Header)
 		}
 		md = metadata.Pairs("etag", `"v1"`)
+		for coding, want := range map[string]string{"identity": `"v1"`, "gzip": `W/"v1"`} { // as the reply itself has it
+			if resp, _ := b.call(t, "GET", "/files/a", "", "If-None-Match", `"v1"`, "Accept-Encoding", coding); resp.StatusCode != 304 || resp.Header.Get("Etag") != want {
+				t.Errorf("%s: %d %v, want %s", coding, resp.StatusCode, resp.Header, want)
+			}
+		}
 		for match, want := range map[string]int{"": 200, `"v1"`: 304, `W/"v1"`: 304, `"v2"`: 200} {
 			for _, method := range []string{"GET", "HEAD"} {
 				resp, text := b.call(t, method, "/files/a", "", "If-None-Match", match)

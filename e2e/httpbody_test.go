@@ -246,6 +246,13 @@ func TestHTTPBodyRanges(t *testing.T) {
 	b.backend.Answer(func(c *testkit.Received, s *testkit.Replies) error {
 		md := metadata.Pairs("accept-ranges", "bytes", "content-disposition", "attachment", "content-type", "no/no")
 		data := "0123456789"
+		if c.Metadata.Get("x-fail") != nil {
+			md.Set("content-range", "bytes */10")
+			if err := grpc.ServerStream(s).SetHeader(md); err != nil {
+				return err
+			}
+			return status.Error(codes.OutOfRange, "no such part")
+		}
 		if r := c.Metadata.Get("range"); len(r) == 1 && r[0] == "bytes=2-4" && c.Metadata.Get("if-range") != nil {
 			md.Set("content-range", "bytes 2-4/10")
 			data = data[2:5]
@@ -258,6 +265,17 @@ func TestHTTPBodyRanges(t *testing.T) {
 	resp, text := b.call(t, "GET", "/files/a", "", "Range", "bytes=2-4", "If-Range", `"v1"`)
 	if resp.StatusCode != 206 || text != "234" || resp.Header.Get("Content-Range") != "bytes 2-4/10" || resp.Header.Get("Content-Type") != "text/plain" {
 		t.Errorf("range: %d %v %q", resp.StatusCode, resp.Header, text)
+	}
+	if resp.Header["Etag"] != nil {
+		t.Errorf("a part has the ETag %s, which is not that of the whole", resp.Header.Get("Etag"))
+	}
+	resp, _ = b.call(t, "HEAD", "/files/a", "", "Range", "bytes=2-4", "If-Range", `"v1"`)
+	if resp.StatusCode != 200 || resp.Header["Content-Range"] != nil || resp.ContentLength != 10 {
+		t.Errorf("HEAD with a range: %d %v", resp.StatusCode, resp.Header)
+	}
+	resp, _ = b.call(t, "GET", "/files/a", "", "X-Fail", "1")
+	if resp.StatusCode != 400 || resp.Header["Content-Disposition"] != nil || resp.Header["Content-Range"] != nil {
+		t.Errorf("an error has the headers of a file: %d %v", resp.StatusCode, resp.Header)
 	}
 	resp, text = b.call(t, "GET", "/files/a", "")
 	if resp.StatusCode != 200 || text != "0123456789" || resp.Header.Get("Accept-Ranges") != "bytes" || resp.Header.Get("Content-Disposition") != "attachment" {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
@@ -46,6 +47,34 @@ func (s Shape) MediaType() string { return shapes[s].media }
 // JSON writes a failure as the body of a response.
 func (s Shape) JSON(f Failure, types program.Resolver) []byte {
 	return encode(shapes[s].form(f, types))
+}
+
+// Write answers with a failure, whose decision has the id. HEAD gets no body.
+func (s Shape) Write(w http.ResponseWriter, r *http.Request, f Failure, id string, types program.Resolver) {
+	body := s.JSON(f, types)
+	h := w.Header()
+	f.SetHeaders(h)
+	h.Set("Content-Type", s.MediaType())
+	if !AnnouncesTrailers(h) {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Gatehouse-Decision-Id", id)
+	w.WriteHeader(f.HTTP)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // a client that is gone misses it
+	}
+}
+
+// AnnouncesTrailers reports whether trailers will follow the body: HTTP/1.1 has them only without a Content-Length.
+func AnnouncesTrailers(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // LateJSON writes a failure that ends a stream of messages: an object whose one key is "error", whatever the shape, so that

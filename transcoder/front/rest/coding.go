@@ -32,15 +32,19 @@ func (s *stream) chooseCoding() error {
 
 // encode begins the coding of a reply whose head is about to be written, if it shall have one. HEAD says what GET does.
 func (s *stream) encode() {
-	if s.coding == compress.Identity || !s.worthCoding() {
+	if s.coding == compress.Identity {
 		return
 	}
-	h := s.w.Header()
+	h, worth := s.w.Header(), s.worthCoding()
+	if tag := h["Etag"]; (worth || s.unchanged) && len(tag) == 1 && strings.HasPrefix(tag[0], `"`) {
+		// A strong one is of one coding only (RFC 9110, section 8.8.3.3). What coding the client's copy has is not known.
+		h["Etag"] = []string{"W/" + tag[0]}
+	}
+	if !worth {
+		return
+	}
 	h["Content-Encoding"] = []string{s.coding.String()}
 	delete(h, "Content-Length")
-	if tag := h["Etag"]; len(tag) == 1 && strings.HasPrefix(tag[0], `"`) {
-		h["Etag"] = []string{"W/" + tag[0]} // a strong one is of one coding only (RFC 9110, section 8.8.3.3)
-	}
 	if s.r.Method != http.MethodHead {
 		s.zip = s.coding.Writer(s.w)
 	}

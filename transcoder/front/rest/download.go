@@ -70,7 +70,7 @@ func (s *stream) keepRaw(data []byte) error {
 		s.json = front.TakeBuffer()
 	case len(data) > heldRawMax:
 		s.torn = true
-		if !announcesTrailers(s.w.Header()) {
+		if !front.AnnouncesTrailers(s.w.Header()) {
 			s.w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		}
 		s.writeHead()
@@ -109,9 +109,12 @@ var rawHeaders = map[string]string{
 	"content-location":    "Content-Location",
 }
 
-// writeRawMetadata makes those names headers too.
+// writeRawMetadata makes those names headers of a reply that is no error.
 func (s *stream) writeRawMetadata() {
 	for key, name := range rawHeaders {
+		if key == "content-range" && s.success() != http.StatusPartialContent {
+			continue // it would say that less was sent than there is
+		}
 		for _, v := range s.header[key] {
 			if front.Printable(v) {
 				s.w.Header().Add(name, v)

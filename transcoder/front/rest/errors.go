@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -12,21 +11,7 @@ import (
 // writeError answers with an error and returns its HTTP status. Whatever the request accepts, it is JSON.
 func writeError(w http.ResponseWriter, r *http.Request, err error, id string, types program.Resolver, shape front.Shape) int {
 	f := front.FailureOf(err)
-	shape = errorShape(r.Header, shape)
-	body := shape.JSON(f, types)
-	h := w.Header()
-	f.SetHeaders(h)
-	h.Set("Content-Type", shape.MediaType())
-	if !announcesTrailers(h) {
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Gatehouse-Decision-Id", id)
-	w.WriteHeader(f.HTTP)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // a client that is gone misses it
-	}
+	errorShape(r.Header, shape).Write(w, r, f, id, types)
 	return f.HTTP
 }
 
@@ -55,16 +40,6 @@ func errorShape(h http.Header, configured front.Shape) front.Shape {
 func namesProblem(h http.Header) bool {
 	for _, v := range h["Accept"] {
 		if strings.Contains(strings.ToLower(v), front.TypeProblem) {
-			return true
-		}
-	}
-	return false
-}
-
-// announcesTrailers reports whether trailers will follow the body: HTTP/1.1 has them only without a Content-Length.
-func announcesTrailers(h http.Header) bool {
-	for name := range h {
-		if strings.HasPrefix(name, http.TrailerPrefix) {
 			return true
 		}
 	}

@@ -77,6 +77,9 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
 		c.Metadata["content-range"] = values // an upload may be resumed
 	}
+	if r.Method == http.MethodHead {
+		delete(c.Metadata, "range") // only GET has ranges (RFC 9110, section 14.2)
+	}
 	c.Timeout, c.HasTimeout, s.early = front.Timeout(r.Header)
 	s.response = s.route.Response
 	if s.early == nil && s.route.Request.TakesFieldMask() {
@@ -359,7 +362,7 @@ func (s *stream) writeReply() {
 		return
 	}
 	head := s.r.Method == http.MethodHead
-	if (head || len(s.json.Bytes) > countedBytesMax) && !s.headDone && !announcesTrailers(s.w.Header()) {
+	if (head || len(s.json.Bytes) > countedBytesMax) && !s.headDone && !front.AnnouncesTrailers(s.w.Header()) {
 		s.w.Header().Set("Content-Length", strconv.Itoa(s.counted+len(s.json.Bytes)))
 	}
 	s.writeHead()
@@ -375,6 +378,9 @@ func (s *stream) writeHead() {
 	}
 	s.headDone = true
 	s.writeMetadata()
+	if s.route.RawReply != nil {
+		s.writeRawMetadata()
+	}
 	h := s.w.Header()
 	if s.success() != http.StatusNoContent && !s.unchanged {
 		h["Content-Type"] = valuesOf[s.media]
@@ -406,9 +412,6 @@ func (s *stream) success() int {
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	s.drop(front.WriteMetadata(h, s.header, ""))
-	if s.route.RawReply != nil {
-		s.writeRawMetadata()
-	}
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
 	}
