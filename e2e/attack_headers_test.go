@@ -276,7 +276,7 @@ func crossOrigin(t *testing.T, s *siege) {
 	}
 }
 
-// 22: there are no sockets yet: an upgrade is never taken, and a cookie is no credential.
+// 22: a page of another origin opens no socket, a token is checked and goes nowhere else, and a cookie is no credential.
 func upgradesToSockets(t *testing.T, s *siege) {
 	const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	for origin, open := range map[string]bool{
@@ -296,6 +296,10 @@ func upgradesToSockets(t *testing.T, s *siege) {
 				t.Errorf("%s, %q: %d, want %d", target, origin, got.StatusCode, want)
 			}
 		}
+	}
+	nobody := "GET /echo/a HTTP/1.1\r\nHost:\r\n" + handshake + "Origin: http://\r\n\r\n"
+	if r := handshakeSaid(t, s.gateway.Public, nobody); r.StatusCode != 403 {
+		t.Errorf("the origin of nobody, to the host of nobody: %d", r.StatusCode)
 	}
 	s.backend.Take()
 	tokenIsNotTold(t, s, handshake)

@@ -133,6 +133,7 @@ func TestWebSocket_Refusals(t *testing.T) {
 		c.hear("REQUEST_REPEATED")
 		c.end(4012)
 		s.backend.Take()
+		until(t, "the access log says the same", func() bool { return strings.Contains(g.Stdout(), `"code":"UNIMPLEMENTED"`) })
 	})
 	t.Run("FragmentsAndPings", func(t *testing.T) { // control frames may come between the parts of a message
 		conn, r := rawSocket(t, g.Public, "/attack.v1.Attack/Upload")
@@ -191,6 +192,15 @@ func TestWebSocket_Refusals(t *testing.T) {
 		})
 	}
 	alive(t, g)
+}
+
+// TestWebSocket_OldHTTP is a handshake that is told in the way of all other refusals.
+func TestWebSocket_OldHTTP(t *testing.T) {
+	g := newSiege(t).gateway
+	r := handshakeSaid(t, g.Public, "GET /attack.v1.Attack/Echo HTTP/1.0\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	if r.StatusCode != http.StatusBadRequest || r.Header.Get("Gatehouse-Decision-Id") == "" {
+		t.Errorf("%d %v", r.StatusCode, r.Header)
+	}
 }
 
 // rawSocket upgrades a connection on which a test may then say anything.

@@ -30,9 +30,8 @@ func drive(c *rpc.Call, ss grpc.ServerStream, chain *interceptors.Chain, b rpc.B
 		request: *rpc.NewFrame(c.Method.Input), answer: *rpc.NewFrame(c.Method.Output),
 	}
 	c.Err = d.guarded()
-	if c.Err != nil && context.Cause(c.Context()) == errExpired {
-		c.Err = rpc.Errorf(codes.Unauthenticated, "CREDENTIAL_EXPIRED",
-			"the token expired while the call went on; call again with a new one from its issuer").Because(c.Err)
+	if why := new(rpc.Error); c.Err != nil && errors.As(context.Cause(c.Context()), &why) {
+		c.Err = why // somebody ended the call, and what became of it then is the echo
 	}
 	if c.Err != nil {
 		ss.SetTrailer(metadata.MD{backend.DecisionIDKey: {c.ID}})
@@ -41,9 +40,6 @@ func drive(c *rpc.Call, ss grpc.ServerStream, chain *interceptors.Chain, b rpc.B
 	chain.Done(c, rpc.StatusOf(err))
 	return err
 }
-
-// errExpired is why expire ends a stream.
-var errExpired = errors.New("the caller's credential has expired")
 
 // driver is the state of one call.
 type driver struct {
@@ -88,7 +84,10 @@ func (d *driver) expire() (stop func()) {
 	}
 	ctx, cancel := context.WithCancelCause(c.Context())
 	c.WithContext(ctx)
-	timer := time.AfterFunc(time.Until(c.Principal.Expires), func() { cancel(errExpired) })
+	timer := time.AfterFunc(time.Until(c.Principal.Expires), func() {
+		cancel(rpc.Errorf(codes.Unauthenticated, "CREDENTIAL_EXPIRED",
+			"the token expired while the call went on; call again with a new one from its issuer"))
+	})
 	return func() { timer.Stop(); cancel(nil) }
 }
 

@@ -2,14 +2,11 @@ package websocket
 
 import (
 	"context"
-	"errors"
 	"net/http"
-	"strconv"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
-	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
@@ -27,7 +24,7 @@ func (s *stream) finish(err error) {
 	defer s.cancel(nil)
 	defer s.hangUp()
 	if err != nil && s.unseen() {
-		writeError(s.w, err, s.call.ID, s.types)
+		writeError(s.w, s.r, err, s.call.ID, s.types)
 		return
 	}
 	conn, failed := s.accept()
@@ -36,9 +33,6 @@ func (s *stream) finish(err error) {
 		return // the client is gone
 	}
 	defer func() { _ = conn.CloseNow() }()
-	if wrong := new(rpc.Error); err != nil && errors.As(context.Cause(s.base), &wrong) {
-		err = wrong // what the driver saw is its echo
-	}
 	switch {
 	case context.Cause(s.base) == errGone:
 		return
@@ -75,18 +69,9 @@ func clip(text string) string {
 }
 
 // writeError answers a handshake with an error and returns its HTTP status.
-func writeError(w http.ResponseWriter, err error, id string, types program.Resolver) int {
+func writeError(w http.ResponseWriter, r *http.Request, err error, id string, types program.Resolver) int {
 	f := front.FailureOf(err)
-	body := front.AIP193.JSON(f, types)
-	h := w.Header()
-	f.SetHeaders(h)
-	h.Set("Content-Type", front.AIP193.MediaType())
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Sec-WebSocket-Version", "13") // RFC 6455, section 4.4
-	h.Set("Gatehouse-Decision-Id", id)
-	w.WriteHeader(f.HTTP)
-	_, _ = w.Write(body) // a client that is gone misses it
+	w.Header().Set("Sec-WebSocket-Version", "13") // RFC 6455, section 4.4
+	front.AIP193.Write(w, r, f, id, types)
 	return f.HTTP
 }

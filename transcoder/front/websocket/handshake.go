@@ -60,6 +60,9 @@ func (f *Front) judge(r *http.Request, face *face) (a asked, err error) {
 // wellFormed checks what RFC 6455, section 4.2.1 asks of a handshake.
 func wellFormed(r *http.Request) error {
 	h := r.Header
+	if !r.ProtoAtLeast(1, 1) {
+		return rpc.Errorf(codes.InvalidArgument, "HANDSHAKE_MALFORMED", "a handshake needs HTTP/1.1")
+	}
 	if r.ContentLength != 0 {
 		return rpc.Errorf(codes.InvalidArgument, "HANDSHAKE_MALFORMED", "a handshake has no body; its bytes would be taken for frames")
 	}

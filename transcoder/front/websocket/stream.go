@@ -26,6 +26,9 @@ const (
 	pingEvery = 30 * time.Second
 	// pongWithin is how long it may take to answer.
 	pongWithin = 20 * time.Second
+	// writeRateMin is the slowest rate, in bytes a second, at which a client may take a message: a bad mobile connection has
+	// more.
+	writeRateMin = 64 << 10
 )
 
 // stream is one connection as a grpc.ServerStream. One goroutine may receive while another sends.
@@ -54,6 +57,8 @@ type stream struct {
 	half    bool          // the client has sent everything; belongs to the receiving goroutine
 	wrong   atomic.Int32  // the close code of what is wrong with the client's frames
 	reading atomic.Bool   // somebody reads, so that a pong would be heard
+	writing atomic.Bool   // somebody writes, and a ping would have to wait
+	moved   atomic.Uint64 // messages, in either direction
 
 	mu         sync.Mutex
 	conn       *websocket.Conn // nil before the upgrade
@@ -155,13 +160,15 @@ func (s *stream) end() {
 	}
 }
 
-// ping ends the call of a client that gives no sign of life. A client whose message waits for the backend is left alone.
+// ping ends the call of a client that gives no sign of life. A client whose message waits for the backend is left alone, and
+// so is one that takes a reply: write gives it up. A message in the meantime is a sign of life, too; the pong may stand
+// behind others that nobody has read.
 func (s *stream) ping() {
-	if s.reading.Load() {
+	if seen := s.moved.Load(); s.quiet(seen) {
 		ctx, cancel := context.WithTimeout(s.life, pongWithin)
 		err := s.conn.Ping(ctx)
 		cancel()
-		if err != nil && s.reading.Load() {
+		if err != nil && s.quiet(seen) {
 			s.cancel(errGone)
 			return
 		}
@@ -171,6 +178,11 @@ func (s *stream) ping() {
 	if !s.ended {
 		s.pings.Reset(pingEvery)
 	}
+}
+
+// quiet reports whether the client is waited for, and nothing has moved since.
+func (s *stream) quiet(seen uint64) bool {
+	return s.reading.Load() && !s.writing.Load() && s.moved.Load() == seen
 }
 
 // RecvMsg fills the *rpc.Frame m with the next message. It is io.EOF after the last.
@@ -270,6 +282,7 @@ func (s *stream) read(conn *websocket.Conn) received {
 		text.Free()
 		return received{err: err}
 	}
+	s.moved.Add(1)
 	return received{text: text, kind: kind}
 }
 
@@ -362,17 +375,20 @@ func (s *stream) SendMsg(m any) error {
 	return s.write(websocket.MessageText, text.Bytes)
 }
 
-// write gives a client that takes nothing up after a while.
+// write gives a client that takes nothing up after a while, which is longer for a large message.
 func (s *stream) write(kind websocket.MessageType, data []byte) error {
+	s.writing.Store(true)
+	defer s.writing.Store(false)
 	ctx := s.life
 	if s.env.StallTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.env.StallTimeout)
+		ctx, cancel = context.WithTimeout(ctx, s.env.StallTimeout+time.Duration(len(data))*time.Second/writeRateMin)
 		defer cancel()
 	}
 	if err := s.conn.Write(ctx, kind, data); err != nil {
 		return s.lost(err)
 	}
+	s.moved.Add(1)
 	return nil
 }
 

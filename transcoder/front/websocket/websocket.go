@@ -61,7 +61,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 // Refuse answers a handshake with an error, and records it as one that reached no method.
 func (f *Front) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	id := rpc.NewID()
-	f.env.Unrouted(Protocol, id, writeError(w, err, id, nil), r)
+	f.env.Unrouted(Protocol, id, writeError(w, r, err, id, nil), r)
 }
 
 // face is a method as an address shows it: by its gRPC path, or by a REST route, whose path and query are bound into every
@@ -104,5 +104,5 @@ func find(r *http.Request, t *front.Table) (*face, error) {
 // sameOrigin reports whether a page comes from the host that it calls.
 func sameOrigin(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, r.Host)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, r.Host)
 }
