@@ -47,8 +47,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 	default:
 		call := front.NewCall(&f.env, r, e.Method, protocol, front.AllNames)
 		call.Started, call.Timeout, call.HasTimeout = started, timeout, hasTimeout
-		s := newStream(w, r, call, f.env.BodyBytesMax, f.env.StallTimeout)
-		s.finish(f.env.Status(front.Serve(e, call, s, front.Printf(r))))
+		s := f.newStream(w, r, call)
+		finish(w, s, call.ID, f.env.Status(front.Serve(e, call, s, front.Printf(r))))
 	}
 }
 

@@ -3,7 +3,7 @@
 // the framing. A call gets the same answer from both, except where grpc-go answers before any handler runs: there a
 // malformed -bin header ends a call that Front lets pass without the header.
 //
-// Read front.go or native.go first, then stream.go.
+// Read front.go or native.go first; stream.go says what of package framed gRPC is.
 package grpc
 
 import (
@@ -12,18 +12,15 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding/gzip"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/framed"
 )
 
 const (
-	protocol    = "grpc"
-	contentType = "application/grpc"
-	// encodings are the compressions of messages that we read, as grpc-accept-encoding names them.
-	encodings = "identity," + gzip.Name
-	// decisionIDKey is the trailer of every call that failed.
-	decisionIDKey = "gatehouse-decision-id"
+	protocol      = "grpc"
+	contentType   = "application/grpc"
+	decisionIDKey = framed.DecisionIDKey
 )
 
 // subtype returns what stands after application/grpc in a content type: "" for protobuf by default, "proto", or a name

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	grpcgo "google.golang.org/grpc"
+	_ "google.golang.org/grpc/encoding/gzip" // the one compression that grpc-go has
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"

@@ -1,6 +1,9 @@
 package grpc
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
 	"io"
 	"net/http"
 	"strings"
@@ -10,7 +13,21 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/internal/testkit/leak"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 )
+
+// message returns a message with its prefix.
+func message(flag byte, body []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(body))), body...)
+}
+
+func gzipped(body []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	z.Write(body)
+	z.Close()
+	return out.Bytes()
+}
 
 // post sends one HTTP/2 request by hand.
 func post(t *testing.T, addr string, body string, header http.Header) *http.Response {
@@ -58,7 +75,7 @@ func TestWire(t *testing.T) {
 		}
 		return ss.SendMsg(rpc.FrameOf(nil, []byte("\x0a\x03abc")))
 	})
-	empty := string(framed(0, nil))
+	empty := string(message(0, nil))
 	for _, c := range []struct {
 		name       string
 		body       string
@@ -68,10 +85,10 @@ func TestWire(t *testing.T) {
 	}{
 		{"OK", empty, grpcHeader(), 200, "0"},
 		{"Identity", empty, grpcHeader("Grpc-Encoding", "identity"), 200, "0"},
-		{"Gzip", string(framed(1, gzipped([]byte("\x0a\x01x")))), grpcHeader("Grpc-Encoding", "gzip"), 200, "0"},
+		{"Gzip", string(message(1, gzipped([]byte("\x0a\x01x")))), grpcHeader("Grpc-Encoding", "gzip"), 200, "0"},
 		{"UnknownEncoding", empty, grpcHeader("Grpc-Encoding", "br"), 200, "12"},
-		{"CompressedUnannounced", string(framed(1, gzipped(nil))), grpcHeader(), 200, "13"},
-		{"Flag", string(framed(7, nil)), grpcHeader(), 200, "13"},
+		{"CompressedUnannounced", string(message(1, gzipped(nil))), grpcHeader(), 200, "13"},
+		{"Flag", string(message(7, nil)), grpcHeader(), 200, "13"},
 		{"CutShort", "\x00\x00\x00", grpcHeader(), 200, "13"},
 		{"TooLarge", "\x00\x00\x20\x00\x00", grpcHeader(), 200, "8"},
 		{"TimeoutMalformed", empty, grpcHeader("Grpc-Timeout", "1s"), 400, "13"},
@@ -96,12 +113,12 @@ func TestWire(t *testing.T) {
 	}
 	t.Run("AcceptEncoding", func(t *testing.T) {
 		resp := post(t, s.public, empty, grpcHeader("Grpc-Encoding", "br"))
-		if got := resp.Header.Get("Grpc-Accept-Encoding"); got != "identity,gzip" {
+		if got := resp.Header.Get("Grpc-Accept-Encoding"); got != "gzip,zstd,identity" {
 			t.Errorf("grpc-accept-encoding %q", got)
 		}
 	})
 	t.Run("CompressedReply", func(t *testing.T) {
-		zipped := string(framed(1, gzipped([]byte("\x0a\x01x"))))
+		zipped := string(message(1, gzipped([]byte("\x0a\x01x"))))
 		for accept, want := range map[string]string{"": "gzip", "identity, gzip": "gzip", "identity,deflate": ""} {
 			h := grpcHeader("Grpc-Encoding", "gzip")
 			if accept != "" {
@@ -110,6 +127,16 @@ func TestWire(t *testing.T) {
 			if got := post(t, s.public, zipped, h).Header.Get("Grpc-Encoding"); got != want {
 				t.Errorf("accept %q: encoding %q, want %q", accept, got, want)
 			}
+		}
+	})
+	t.Run("Zstd", func(t *testing.T) {
+		var packed bytes.Buffer
+		z := compress.Zstd.Writer(&packed)
+		z.Write([]byte("\x0a\x01x"))
+		z.Close()
+		resp := post(t, s.public, string(message(1, packed.Bytes())), grpcHeader("Grpc-Encoding", "zstd"))
+		if got := resp.Header.Get("Grpc-Encoding"); got != "zstd" || resp.Trailer.Get("Grpc-Status") != "0" {
+			t.Errorf("encoding %q, trailer %v", got, resp.Trailer)
 		}
 	})
 	t.Run("HTTP1", func(t *testing.T) {

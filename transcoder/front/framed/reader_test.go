@@ -1,4 +1,4 @@
-package grpc
+package framed
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 )
 
 // framed returns a message with its prefix.
@@ -32,8 +33,10 @@ func gzipped(body []byte) []byte {
 	return out.Bytes()
 }
 
+// readerOf reads gRPC; an encoding that is not known is none.
 func readerOf(encoding string, bytesMax int, parts ...[]byte) *reader {
-	return &reader{body: bytes.NewReader(bytes.Join(parts, nil)), encoding: encoding, bytesMax: bytesMax}
+	coding, _ := compress.Parse(encoding)
+	return &reader{body: bytes.NewReader(bytes.Join(parts, nil)), coding: coding, bytesMax: bytesMax, malformed: codes.Internal}
 }
 
 func TestReader(t *testing.T) {
@@ -71,6 +74,8 @@ func TestReaderRefuses(t *testing.T) {
 		{"CompressedByIdentity", readerOf("identity", 10, framed(1, []byte("abc"))), codes.Internal},
 		{"NotGzip", readerOf("gzip", 10, framed(1, []byte("abc"))), codes.Internal},
 		{"CutGzip", readerOf("gzip", 100, framed(1, gzipped([]byte("hello, hello"))[:20])), codes.Internal},
+		{"NotZstd", readerOf("zstd", 10, framed(1, []byte("abc"))), codes.Internal},
+		{"WideZstd", readerOf("zstd", 10, framed(1, []byte("\x28\xb5\x2f\xfd\x00\xb0\x01\x00\x00"))), codes.Internal},
 		{"TooLarge", readerOf("", 10, framed(0, make([]byte, 11))), codes.ResourceExhausted},
 		{"HugeLength", readerOf("", 10, []byte{0, 0xff, 0xff, 0xff, 0xff}), codes.ResourceExhausted},
 		{"Bomb", readerOf("gzip", 10_000, framed(1, bomb)), codes.ResourceExhausted},
@@ -110,22 +115,18 @@ func TestReaderMemory(t *testing.T) {
 	}
 }
 
-func TestMessage(t *testing.T) {
-	for _, body := range []string{"", "x", strings.Repeat("hello ", 10_000)} {
-		for _, compressed := range []bool{false, true} {
-			data := mem.BufferSlice{mem.SliceBuffer(body)}
-			prefix, payload, err := message(data, compressed)
+func TestCompressed(t *testing.T) {
+	for _, coding := range []compress.Coding{compress.Gzip, compress.Zstd} {
+		for _, body := range []string{"x", strings.Repeat("hello ", 10_000)} {
+			packed, err := compressed(mem.BufferSlice{mem.SliceBuffer(body)}, coding)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := compressed && body != ""; (prefix[0] == 1) != want {
-				t.Errorf("flag %d for %d bytes", prefix[0], len(body))
-			}
-			back, err := readerOf("gzip", 1<<20, prefix[:], payload.Materialize()).next()
+			back, err := readerOf(coding.String(), 1<<20, framed(1, packed.Materialize())).next()
 			if err != nil || string(back.Materialize()) != body {
-				t.Errorf("%d bytes, compressed %v: %v", len(body), compressed, err)
+				t.Errorf("%d bytes by %s: %v", len(body), coding, err)
 			}
-			payload.Free()
+			packed.Free()
 		}
 	}
 }
@@ -136,9 +137,10 @@ func FuzzReader(f *testing.F) {
 	f.Add(framed(1, gzipped(make([]byte, 5000))), "gzip")
 	f.Add([]byte{0, 0xff, 0xff, 0xff, 0xff, 1}, "identity")
 	f.Add(framed(2, []byte("x")), "gzip")
+	f.Add(framed(1, []byte("\x28\xb5\x2f\xfd\x00\xb0\x01\x00\x00")), "zstd")
 	f.Fuzz(func(t *testing.T, wire []byte, encoding string) {
 		const bytesMax = 4096
-		if encoding != "gzip" {
+		if encoding != "gzip" && encoding != "zstd" {
 			encoding = ""
 		}
 		r := readerOf(encoding, bytesMax, wire)

@@ -1,0 +1,123 @@
+package framed
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+)
+
+// bodyRateMin is the slowest rate, in bytes a second, at which a request of one message may come.
+const bodyRateMin = 64 << 10
+
+// hurry bounds the time until a request of one message is here, for calls that have no time limit of their own.
+func (s *Stream) hurry() {
+	if s.call.Timeout > 0 || s.env.StallTimeout <= 0 || s.hurried {
+		return
+	}
+	s.hurried = true
+	limit := s.env.StallTimeout + time.Duration(s.reader.bytesMax)*time.Second/bodyRateMin
+	_ = http.NewResponseController(s.w).SetReadDeadline(time.Now().Add(limit)) // net/http's always can
+}
+
+// unhurry is called when a request of one message is here. By HTTP/1.1 net/http reads on, to hear that the client is gone.
+func (s *Stream) unhurry() {
+	if s.hurried && s.r.ProtoMajor == 1 {
+		_ = http.NewResponseController(s.w).SetReadDeadline(time.Time{})
+	}
+}
+
+// late says that time is over, where a read failed because of it.
+func (s *Stream) late(err error) error {
+	if !s.deadline.over() {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the request message did not arrive in time").Because(err)
+		}
+		return err
+	}
+	return rpc.Errorf(codes.DeadlineExceeded, "DEADLINE_EXCEEDED",
+		"the request was not complete within %s; send it faster, or ask for more time", s.call.Timeout).Because(err)
+}
+
+// watch ends what the client keeps waiting when the call's time is over: reading a request that never becomes
+// complete, or writing replies that are never read. net/http knows no context for either. It starts with the first
+// message, when the checks have said how long the call may take, in the goroutine that serves the call. Many requests
+// are read in another, for which nobody waits at the end.
+func (s *Stream) watch() {
+	if s.call.Timeout <= 0 || s.deadline != nil {
+		return
+	}
+	d := &deadline{}
+	s.deadline = d
+	rc := http.NewResponseController(s.w)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timer = time.AfterFunc(time.Until(s.call.Started.Add(s.call.Timeout)), func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.stopped {
+			return
+		}
+		d.fired = true
+		if d.reading {
+			_ = rc.SetReadDeadline(past) // net/http's always can
+		}
+		if s.writing.Load() {
+			_ = rc.SetWriteDeadline(past)
+		}
+	})
+}
+
+// past is a time that is over.
+var past = time.Unix(1, 0)
+
+// errLate stands for a read that did not begin.
+var errLate = errors.New("time is over")
+
+// deadline is the timer of watch. Its methods do nothing on nil.
+type deadline struct {
+	timer *time.Timer
+
+	mu             sync.Mutex
+	fired, stopped bool
+	reading        bool // a request of one message is read
+}
+
+// read says that reading begins or ends. It fails to begin when time is over.
+func (d *deadline) read(begins bool) error {
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if begins && d.fired {
+		return errLate
+	}
+	d.reading = begins
+	return nil
+}
+
+// stop lets the timer do nothing from now on: the response is no longer ours after the request.
+func (d *deadline) stop() {
+	if d == nil {
+		return
+	}
+	d.timer.Stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopped = true
+}
+
+func (d *deadline) over() bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fired
+}
