@@ -3,13 +3,9 @@ package rest
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"os"
-	"slices"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -73,9 +69,9 @@ func decoded(r *http.Request, source io.Reader, limit int, into *front.Buffer) (
 		return nil, err
 	}
 	if r.ContentLength > int64(limit) {
-		return nil, tooLarge(limit)
+		return nil, front.TooLarge(limit)
 	}
-	return read(source, coding, int(r.ContentLength), limit, into)
+	return front.ReadBody(source, coding, int(r.ContentLength), limit, into)
 }
 
 // checkType refuses a Content-Type that is not JSON. form says that it is the type of HTML forms, which counts as JSON
@@ -140,58 +136,6 @@ func checkEncoding(r *http.Request) (coding compress.Coding, err error) {
 	}
 	return compress.Identity, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType,
 		"the Content-Encoding of the body must be one of %s, once", compress.Names).Meta("accept_encoding", compress.Names)
-}
-
-// roomMax bounds the memory that is set aside for what a client only announces.
-const roomMax = 64 << 10
-
-// read reads to the end. size is the expected size, negative if unknown. The limit holds for the body as it is sent and
-// once more for what it expands to, so neither a bomb nor endless empty gzip members get far. What is sent is here before
-// it is decoded: a decoder of zstd takes the memory that ten bytes ask for, and must not hold it while a client is slow.
-func read(source io.Reader, coding compress.Coding, size, limit int, into *front.Buffer) ([]byte, error) {
-	if coding == compress.Identity {
-		return readPlain(source, coding, size, limit, into)
-	}
-	sent := front.TakeBuffer()
-	defer sent.Free()
-	text, err := readPlain(source, compress.Identity, size, limit, sent)
-	if err != nil {
-		return nil, err
-	}
-	decoder := coding.Reader(bytes.NewReader(text))
-	defer decoder.Close()
-	return readPlain(decoder, coding, 2*len(text), limit, into)
-}
-
-// readPlain reads what a decoder of the coding gives, or a body that has none.
-func readPlain(source io.Reader, coding compress.Coding, size, limit int, into *front.Buffer) ([]byte, error) {
-	buf := bytes.NewBuffer(slices.Grow(into.Bytes[:0], max(min(size, limit, roomMax), 0)+bytes.MinRead))
-	defer func() { into.Bytes = buf.Bytes() }()
-	if _, err := buf.ReadFrom(io.LimitReader(source, int64(limit)+1)); err != nil {
-		return nil, unreadable(err, coding)
-	}
-	if buf.Len() > limit {
-		return nil, tooLarge(limit)
-	}
-	return buf.Bytes(), nil
-}
-
-// unreadable says why the body did not arrive, or could not be decoded.
-func unreadable(err error, coding compress.Coding) error {
-	switch {
-	case errors.Is(err, context.Canceled), coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
-		return rpc.Errorf(codes.Canceled, "BODY_INCOMPLETE", "the connection ended before the body did").Because(err)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the body did not arrive in time").Because(err)
-	case coding != compress.Identity:
-		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body is not valid %s", coding).Because(err)
-	}
-	return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body could not be read; check its framing").Because(err)
-}
-
-func tooLarge(limit int) error {
-	return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE",
-		"the body is larger than %d bytes, counted after decompression; send less at a time", limit)
 }
 
 // looksLikeJSON reports whether the first byte that is not white space opens an object or an array.

@@ -113,7 +113,7 @@ func TestRead_NoMemoryForAWindow(t *testing.T) {
 		return 0, io.ErrUnexpectedEOF
 	})
 	runtime.ReadMemStats(&before)
-	if _, err := read(io.MultiReader(strings.NewReader(head), rest), compress.Zstd, -1, limit, front.TakeBuffer()); reason(err) != "BODY_INCOMPLETE" {
+	if _, err := front.ReadBody(io.MultiReader(strings.NewReader(head), rest), compress.Zstd, -1, limit, front.TakeBuffer()); reason(err) != "BODY_INCOMPLETE" {
 		t.Error(err)
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {

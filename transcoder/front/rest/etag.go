@@ -2,10 +2,8 @@ package rest
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 
-	"github.com/cespare/xxhash/v2"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 // unmodified gives the reply its ETag and reports whether the client has it already (RFC 9110, section 13.1.2). The backend's
@@ -20,16 +18,16 @@ func (s *stream) unmodified() bool {
 	if s.sameByBackend(); s.unchanged || len(s.header["etag"]) > 0 || s.headDone || s.counted > 0 || s.partial() || !s.env.ETags {
 		return s.unchanged
 	}
-	tag := etagOf(s.json.Bytes)
+	tag := front.ETagOf(s.json.Bytes)
 	s.w.Header()["Etag"] = []string{tag}
-	s.unchanged = matchesAny(s.r.Header["If-None-Match"], tag)
+	s.unchanged = front.ETagMatches(s.r.Header["If-None-Match"], tag)
 	return s.unchanged
 }
 
 // sameByBackend decides by an ETag of the backend, which is known before the first byte of a reply.
 func (s *stream) sameByBackend() {
 	if etag := s.header["etag"]; len(etag) == 1 && !s.headDone && s.conditional() {
-		s.unchanged = matchesAny(s.r.Header["If-None-Match"], etag[0])
+		s.unchanged = front.ETagMatches(s.r.Header["If-None-Match"], etag[0])
 	}
 }
 
@@ -37,35 +35,4 @@ func (s *stream) sameByBackend() {
 func (s *stream) conditional() bool {
 	return (s.r.Method == http.MethodGet || s.r.Method == http.MethodHead) &&
 		!s.route.Method.ServerStreams && (s.route.Success == 0 || s.route.Success == http.StatusOK)
-}
-
-// etagOf holds the length, too, which no two texts of one hash are likely to share.
-func etagOf(text []byte) string {
-	var room [40]byte
-	b := append(room[:0], `W/"`...)
-	b = strconv.AppendUint(b, xxhash.Sum64(text), 36)
-	b = strconv.AppendUint(append(b, '-'), uint64(len(text)), 36)
-	return string(append(b, '"'))
-}
-
-// matchesAny reports whether a list of entity tags has this one, by weak comparison. What is malformed ends its list.
-func matchesAny(values []string, tag string) bool {
-	tag = strings.TrimPrefix(tag, "W/")
-	for _, list := range values {
-		if strings.Trim(list, " \t") == "*" {
-			return true
-		}
-		for list = strings.TrimLeft(list, " \t,"); list != ""; list = strings.TrimLeft(list, " \t,") {
-			one := strings.TrimPrefix(list, "W/")
-			end := strings.IndexByte(strings.TrimPrefix(one, `"`), '"') + 2
-			if one[:min(1, len(one))] != `"` || end < 2 {
-				break
-			}
-			if one[:end] == tag {
-				return true
-			}
-			list = one[end:]
-		}
-	}
-	return false
 }

@@ -46,7 +46,7 @@ type stream struct {
 	mustCode bool              // even if it is not
 	early    error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
 	upload   *upload           // a raw body of many messages; nil until the first
-	pace     pace              // of reading the request
+	pace     front.Pace        // of reading the request
 	received bool              // belongs to the receiving goroutine, as all above are read-only
 
 	mu         sync.Mutex
@@ -155,7 +155,7 @@ func (s *stream) bind(frame *rpc.Frame) error {
 		}
 		return s.bindRaw(frame)
 	}
-	stop := s.hurry()
+	stop := s.pace.Hurry(s.env, s.w, s.r, s.call)
 	text := front.TakeBuffer()
 	defer text.Free()
 	body, err := readBody(s.r, s.env.BodyBytesMax, text)
@@ -314,7 +314,7 @@ func (s *stream) SetTrailer(md metadata.MD) {
 
 // finish writes what is left of the response: a unary reply, an error, or the end of the lines.
 func (s *stream) finish(err error) {
-	s.pace.stop()
+	s.pace.Stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true

@@ -34,7 +34,7 @@ func (s *stream) bindRaw(frame *rpc.Frame) error {
 	if err != nil {
 		return err
 	}
-	stop := s.hurry()
+	stop := s.pace.Hurry(s.env, s.w, s.r, s.call)
 	text := front.TakeBuffer()
 	defer text.Free()
 	body, err := readRaw(s.r, s.env.BodyBytesMax, text)
@@ -85,7 +85,7 @@ func (s *stream) receive(frame *rpc.Frame) (err error) {
 	case n == 0 && err == io.EOF && u.sent:
 		return io.EOF
 	case n == 0 && err != nil && err != io.EOF:
-		return unreadable(err, u.coding)
+		return front.Unreadable(err, u.coding)
 	}
 	u.sent = true
 	wire := front.TakeBuffer()
@@ -115,8 +115,8 @@ func (s *stream) newUpload() (*upload, error) {
 // readSome waits for some bytes, as long as a client may stand still.
 func (s *stream) readSome(u *upload) (n int, err error) {
 	if s.env.StallTimeout > 0 {
-		s.pace.set(s.w, time.Now().Add(s.env.StallTimeout))
-		defer s.pace.set(s.w, time.Time{})
+		s.pace.Set(s.w, time.Now().Add(s.env.StallTimeout))
+		defer s.pace.Set(s.w, time.Time{})
 	}
 	for n == 0 && err == nil {
 		n, err = u.source.Read(u.chunk[:])

@@ -1,4 +1,4 @@
-package rest
+package front
 
 import (
 	"net/http"
@@ -15,10 +15,10 @@ type paced struct {
 func (p *paced) SetReadDeadline(time.Time) error { p.set++; return nil }
 
 func TestPace_LeavesTheResponseAloneAfterTheCall(t *testing.T) {
-	w, p := &paced{}, &pace{}
-	p.set(w, time.Time{})
-	p.stop()
-	p.set(w, time.Time{}) // by the goroutine that reads the request, which may be late
+	w, p := &paced{}, &Pace{}
+	p.Set(w, time.Time{})
+	p.Stop()
+	p.Set(w, time.Time{}) // by the goroutine that reads the request, which may be late
 	if w.set != 1 {
 		t.Errorf("%d deadlines were set, want the one of the running call", w.set)
 	}

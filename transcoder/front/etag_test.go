@@ -1,11 +1,11 @@
-package rest
+package front
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestMatchesAny(t *testing.T) {
+func TestETagMatches(t *testing.T) {
 	for _, tc := range []struct {
 		list string
 		want bool
@@ -14,17 +14,17 @@ func TestMatchesAny(t *testing.T) {
 		{`"b"`, false}, {`a`, false}, {`"a`, false}, {`"`, false}, {`W/`, false}, {``, false}, {`w/"a"`, false}, {`"aa"`, false}, {`"b" "a"`, true},
 	} {
 		for _, tag := range []string{`"a"`, `W/"a"`} {
-			if got := matchesAny([]string{`"z"`, tc.list}, tag); got != tc.want {
+			if got := ETagMatches([]string{`"z"`, tc.list}, tag); got != tc.want {
 				t.Errorf("If-None-Match: %s against %s: %t", tc.list, tag, got)
 			}
 		}
 	}
 }
 
-func FuzzMatchesAny(f *testing.F) {
+func FuzzETagMatches(f *testing.F) {
 	f.Add(`W/"a", "b,c"`, `"a"`)
 	f.Fuzz(func(t *testing.T, list, tag string) {
-		if matchesAny([]string{list}, tag) && list != "*" && !strings.Contains(list, strings.TrimPrefix(tag, "W/")) &&
+		if ETagMatches([]string{list}, tag) && list != "*" && !strings.Contains(list, strings.TrimPrefix(tag, "W/")) &&
 			strings.Trim(list, " \t") != "*" {
 			t.Errorf("%q has no %q", list, tag)
 		}
@@ -36,6 +36,6 @@ func BenchmarkETag(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		header := map[string][]string{}
-		header["Etag"] = []string{etagOf(text)}
+		header["Etag"] = []string{ETagOf(text)}
 	}
 }
