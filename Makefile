@@ -9,7 +9,7 @@ BIN := bin/gatehouse
 
 include tools/generate.mk tools/differential.mk tools/bench.mk tools/conformance.mk
 
-.PHONY: help build run test test-unit test-e2e test-deps lint fuzz vuln clean
+.PHONY: help build run test test-unit test-e2e test-deps test-programs lint fuzz vuln clean
 
 ## help: list the targets
 help:
@@ -35,12 +35,24 @@ test-e2e:
 	cd e2e && $(GO) test -race -count=1 -timeout 25m ./...
 	cd e2e/conformance && $(GO) test -race -count=1 ./...
 
+# Folders with tests in JavaScript.
+NODE_TESTS := e2e/browser
+
 # What is there already is left alone; apt-get is asked only for what is missing. The race detector needs a C compiler.
-test-deps:
+test-deps: test-programs $(NODE_TESTS:=/node_modules/.package-lock.json)
+
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json | test-programs
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+test-programs:
 	@missing=; \
 	command -v $$($(GO) env CC) >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v etcd >/dev/null || missing="$$missing etcd-server"; \
+	command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $$missing; \
 	fi

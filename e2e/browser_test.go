@@ -79,7 +79,13 @@ func TestBrowser(t *testing.T) {
 	}
 	for client, calls := range clients {
 		for name, want := range inBrowser {
+			if name == "streamThatIsLeft" && client == "grpc-web-binary" {
+				continue // it sees a stream's messages only at its end
+			}
 			t.Run(client+"/"+name, func(t *testing.T) { compareSeen(t, client, calls[name], want) })
+		}
+		if client == "grpc-web-binary" {
+			continue
 		}
 		select { // the backend's call has ended, too, when a page leaves
 		case <-left:
@@ -93,6 +99,9 @@ func compareSeen(t *testing.T, client string, got, want seen) {
 	t.Helper()
 	if strings.HasPrefix(client, "grpc-web-") {
 		want.Details = nil
+		if want.Left {
+			want.Header = "" // it tells headers when a call ends
+		}
 	}
 	if got.Title == "" {
 		got.Title = nil

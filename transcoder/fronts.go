@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/connect"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/grpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/grpcweb"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/rest"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/websocket"
 )
@@ -17,8 +19,10 @@ import (
 func Fronts(env front.Env) []front.Front {
 	return []front.Front{
 		websocket.New(env), // a handshake, whatever else the request says
-		grpc.New(env),      // by content type
-		rest.New(env),      // takes whatever is left, so it stays last
+		grpc.New(env),      // by content type, as the next two
+		grpcweb.New(env),
+		connect.New(env),
+		rest.New(env), // takes whatever is left, so it stays last
 	}
 }
 

@@ -22,6 +22,9 @@ export async function run(gateway, schema) {
   for (const [name, caller] of Object.entries(callers)) {
     outcomes[name] = {};
     for (const [test, fn] of Object.entries(cases)) {
+      if (test === "streamThatIsLeft" && name === "grpc-web-binary") {
+        continue; // this client sees a stream's messages only at its end
+      }
       outcomes[name][test] = await Promise.race([fn(caller), late()]).catch((e) => ({ thrown: String(e?.stack ?? e) }));
     }
   }

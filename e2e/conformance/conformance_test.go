@@ -2,9 +2,8 @@
 // gRPC-Web, by the suite's own clients, against a gateway in front of the suite's reference server. It is a module of its
 // own, because the suite brings much that nothing else here needs.
 //
-// The quick matrices run by default; -full runs everything that the gateway supports. What it does not support is left out
-// in the .yaml files, and what no gateway can do is listed in known-failing.txt, with the reason. Read launch/main.go for
-// how the server under test is made.
+// What the gateway does not support is left out in the .yaml files, and what may fail is listed in known-flaky.txt, with the
+// reason. Read launch/main.go for how the server under test is made.
 package conformance
 
 import (
@@ -23,10 +22,7 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/registry/compile"
 )
 
-var (
-	full = flag.Bool("full", false, "run the full matrices")
-	only = flag.String("only", "", "run only the cases that this pattern of the suite matches")
-)
+var only = flag.String("only", "", "run only the cases that this pattern of the suite matches")
 
 // patience bounds one matrix.
 const patience = 10 * time.Minute
@@ -72,15 +68,12 @@ func newRunner(t *testing.T) *runner {
 
 // run puts the cases of one matrix to one listener.
 func (r *runner) run(t *testing.T, listener string) {
-	matrix := listener + "-quick.yaml"
-	if *full {
-		matrix = listener + ".yaml"
-	}
+	matrix := listener + ".yaml"
 	args := []string{"--mode", "server", "--conf", matrix, "-v"}
 	if *only != "" {
 		args = append(args, "--run", *only)
 	} else {
-		args = append(args, "--known-failing", "@"+knownFailing(t, matrix))
+		args = append(args, "--known-flaky", "@"+casesOf(t, "known-flaky.txt", matrix))
 	}
 	args = append(args, "--", r.launcher, "-listener", listener,
 		"-descriptors", r.descriptors, "-backend", r.backend, "-gateway", r.gateway)
@@ -101,11 +94,11 @@ func (r *runner) run(t *testing.T, listener string) {
 
 var totalLine = regexp.MustCompile(`Total cases: (\d+)\n.*`)
 
-// knownFailing returns a file with the lines of known-failing.txt that are about a matrix: those below a heading with its
-// name. The runner takes a pattern that fits no case for a mistake.
-func knownFailing(t *testing.T, matrix string) string {
+// casesOf returns a file with the lines of a list that are about a matrix: those below a heading with its name. The runner
+// takes a pattern that fits no case for a mistake.
+func casesOf(t *testing.T, list, matrix string) string {
 	t.Helper()
-	text, err := os.ReadFile("known-failing.txt")
+	text, err := os.ReadFile(list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +109,7 @@ func knownFailing(t *testing.T, matrix string) string {
 			kept = append(kept, paragraph)
 		}
 	}
-	return testkit.File(t, "known-failing.txt", []byte(strings.Join(kept, "\n")+"\n"))
+	return testkit.File(t, list, []byte(strings.Join(kept, "\n")+"\n"))
 }
 
 // output returns what a command prints that runs in a folder.

@@ -30,6 +30,8 @@ var rules = []struct {
 	{"transcoder/front/framed", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/program"}, "messages with lengths, which the fronts of the gRPC family share"},
 	{"transcoder/front/fronttest", []string{"rpc", "transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "the contract of every front"},
 	{"transcoder/front/grpc", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
+	{"transcoder/front/grpcweb", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
+	{"transcoder/front/connect", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/websocket", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front", []string{"rpc", "transcoder/program", "transcoder/route"}, "route and program are the leaves that fronts share"},

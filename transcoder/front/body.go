@@ -27,8 +27,8 @@ func ReadBody(source io.Reader, coding compress.Coding, size, limit int, into *B
 	sent := TakeBuffer()
 	defer sent.Free()
 	text, err := readPlain(source, compress.Identity, size, limit, sent)
-	if err != nil {
-		return nil, err
+	if err != nil || len(text) == 0 {
+		return nil, err // nothing is nothing, whatever its coding
 	}
 	decoder := coding.Reader(bytes.NewReader(text))
 	defer decoder.Close()
@@ -65,4 +65,9 @@ func Unreadable(err error, coding compress.Coding) error {
 func TooLarge(limit int) error {
 	return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE",
 		"the body is larger than %d bytes, counted after decompression; send less at a time", limit)
+}
+
+// NoJSON refuses an empty text where a protocol says that it is JSON.
+func NoJSON() error {
+	return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "nothing is no JSON; send {} for an empty message")
 }

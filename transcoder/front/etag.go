@@ -37,3 +37,11 @@ func ETagMatches(values []string, tag string) bool {
 	}
 	return false
 }
+
+// Weak returns the weak form of an entity tag.
+func Weak(tag string) string {
+	if strings.HasPrefix(tag, `"`) {
+		return "W/" + tag
+	}
+	return tag
+}

@@ -49,6 +49,7 @@ const ReasonMediaType = "UNSUPPORTED_MEDIA_TYPE"
 // for a status that a backend sent, whatever its details say.
 var reasonCodes = map[string]int{
 	"ROUTE_NOT_FOUND":    404,
+	"METHOD_UNKNOWN":     404,
 	"METHOD_NOT_ALLOWED": 405,
 	"NOT_ACCEPTABLE":     406,
 	"BODY_TOO_LARGE":     413,

@@ -1,5 +1,5 @@
 // Package front is the contract between the gateway and its fronts. A front turns one protocol into a
-// grpc.ServerStream; everything behind that stream is the same for all of them. Its rooms: rest, grpc, websocket. The test that
+// grpc.ServerStream; everything behind that stream is the same for all of them. Its rooms: rest, grpc, grpcweb, connect, websocket. The test that
 // every front passes is in fronttest.
 package front
 
@@ -21,7 +21,7 @@ import (
 
 // Front speaks one protocol on an HTTP listener. It is safe for concurrent use.
 type Front interface {
-	// Detect reports whether the request is in the front's protocol. It looks at the method and headers only.
+	// Detect reports whether the request is in the front's protocol. It looks at the method, the query and headers only.
 	Detect(r *http.Request) bool
 	// ServeHTTP answers the request from the table, which stays valid until it returns.
 	ServeHTTP(w http.ResponseWriter, r *http.Request, t *Table)
@@ -84,7 +84,7 @@ type Env struct {
 	BodyBytesMax int
 	// StallTimeout is how long a client may take for a request body, besides the time that its size allows; 0 is no bound.
 	StallTimeout time.Duration
-	// BareErrors leaves the details of the gateway's own errors out, by gRPC.
+	// BareErrors leaves the details of the gateway's own errors out, by gRPC, gRPC-Web and Connect.
 	BareErrors bool
 	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
 	Ending context.Context
@@ -108,4 +108,13 @@ func (e *Env) Status(err error) *status.Status {
 		return own.Bare()
 	}
 	return rpc.StatusOf(err)
+}
+
+// Failure is FailureOf for protocols that show errors as the gRPC family does.
+func (e *Env) Failure(err error) Failure {
+	f := FailureOf(err)
+	if f.Own && e.BareErrors {
+		f.Status = e.Status(err)
+	}
+	return f
 }

@@ -181,6 +181,9 @@ func (s *Stream) next() (mem.BufferSlice, error) {
 
 // fromJSON fills the frame with what a text says.
 func (s *Stream) fromJSON(data mem.BufferSlice, frame *rpc.Frame) error {
+	if data.Len() == 0 {
+		return front.NoJSON()
+	}
 	text := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer text.Free()
 	wire := front.TakeBuffer()

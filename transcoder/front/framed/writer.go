@@ -1,6 +1,8 @@
 package framed
 
 import (
+	"encoding/binary"
+
 	"google.golang.org/grpc/mem"
 
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
@@ -22,4 +24,12 @@ func compressed(data mem.BufferSlice, coding compress.Coding) (mem.BufferSlice, 
 	}
 	z.Free()
 	return out, nil
+}
+
+// Frame returns one frame, for a response that has no other.
+func Frame(flag byte, data []byte) []byte {
+	out := make([]byte, prefixLen, prefixLen+len(data))
+	out[0] = flag
+	binary.BigEndian.PutUint32(out[1:], uint32(len(data)))
+	return append(out, data...)
 }

@@ -40,14 +40,14 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		f.refuse(w, r, http.StatusMethodNotAllowed, rpc.Errorf(codes.Internal, "METHOD_NOT_ALLOWED", "gRPC calls are POST requests, not %s", r.Method))
 	case badTimeout != nil:
 		f.refuse(w, r, http.StatusBadRequest, rpc.Errorf(codes.Internal, "TIMEOUT_MALFORMED", "malformed grpc-timeout: %v", badTimeout))
-	case admitSubtype(name) != nil:
+	case name != subtypeJSON && admitSubtype(name) != nil:
 		f.unrouted(w, r, http.StatusUnsupportedMediaType, admitSubtype(name))
 	case e == nil:
 		f.unrouted(w, r, http.StatusNotFound, unknown(r.RequestURI))
 	default:
 		call := front.NewCall(&f.env, r, e.Method, protocol, front.AllNames)
 		call.Started, call.Timeout, call.HasTimeout = started, timeout, hasTimeout
-		s := f.newStream(w, r, call)
+		s := f.newStream(w, r, e, call, name)
 		finish(w, s, call.ID, f.env.Status(front.Serve(e, call, s, front.Printf(r))))
 	}
 }

@@ -1,7 +1,7 @@
 // Package grpc is gRPC as clients speak it to the gateway. Front speaks it on an HTTP listener that serves other
 // protocols too, with our own framing over HTTP/2 streams; Native on a listener of its own, where grpc-go's server does
 // the framing. A call gets the same answer from both, except where grpc-go answers before any handler runs: there a
-// malformed -bin header ends a call that Front lets pass without the header.
+// malformed -bin header ends a call that Front lets pass without the header. Front alone speaks application/grpc+json.
 //
 // Read front.go or native.go first; stream.go says what of package framed gRPC is.
 package grpc
@@ -21,6 +21,8 @@ const (
 	protocol      = "grpc"
 	contentType   = "application/grpc"
 	decisionIDKey = framed.DecisionIDKey
+	// subtypeJSON is of messages in JSON, which Front speaks and Native does not.
+	subtypeJSON = "json"
 )
 
 // subtype returns what stands after application/grpc in a content type: "" for protobuf by default, "proto", or a name

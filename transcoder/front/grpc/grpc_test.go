@@ -282,7 +282,7 @@ func TestUnknown(t *testing.T) {
 			}
 		}
 		a := ask(t, c, "/grpc.testing.TestService/UnaryCall", 1, nil, grpcgo.ForceCodecV2(other{}))
-		if a.status.GetCode() != int32(codes.Unimplemented) || !strings.Contains(a.status.GetMessage(), "json") {
+		if a.status.GetCode() != int32(codes.Unimplemented) || !strings.Contains(a.status.GetMessage(), "flat") {
 			t.Errorf("%s: a subtype: %v", name, a.status)
 		}
 		a = ask(t, c, "/grpc.testing.TestService/UnaryCall", 1, nil, grpcgo.CallContentSubtype("proto"))
@@ -301,7 +301,7 @@ func TestUnknown(t *testing.T) {
 // other is a codec of another name.
 type other struct{}
 
-func (other) Name() string                         { return "json" }
+func (other) Name() string                         { return "flat" }
 func (other) Marshal(any) (mem.BufferSlice, error) { return nil, nil }
 func (other) Unmarshal(mem.BufferSlice, any) error { return nil }
 

@@ -19,15 +19,18 @@ var framing = &framed.Protocol{
 // plainType is a header's value, which nobody changes in place.
 var plainType = []string{contentType}
 
-// newStream prepares the stream of a call.
-func (f *Front) newStream(w http.ResponseWriter, r *http.Request, call *rpc.Call) *framed.Stream {
+// newStream prepares the stream of a call whose messages are of a subtype.
+func (f *Front) newStream(w http.ResponseWriter, r *http.Request, e *front.Endpoint, call *rpc.Call, subtype string) *framed.Stream {
 	h := w.Header()
 	h["Date"], h["Content-Length"] = nil, nil // clients would take them for metadata
-	media := plainType
-	if name, _ := subtype(r.Header.Get("Content-Type")); name != "" {
-		media = []string{contentType + "+" + name}
+	o := framed.Options{Env: &f.env, W: w, R: r, Call: call, ContentType: plainType}
+	if subtype != "" {
+		o.ContentType = []string{contentType + "+" + subtype}
 	}
-	return framed.New(framing, framed.Options{Env: &f.env, W: w, R: r, Call: call, ContentType: media})
+	if subtype == subtypeJSON {
+		o.JSON = e
+	}
+	return framed.New(framing, o)
 }
 
 // finish ends the call. If nothing was sent, headers and status are one block ("Trailers-Only").

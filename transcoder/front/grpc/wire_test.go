@@ -93,7 +93,7 @@ func TestWire(t *testing.T) {
 		{"TooLarge", "\x00\x00\x20\x00\x00", grpcHeader(), 200, "8"},
 		{"TimeoutMalformed", empty, grpcHeader("Grpc-Timeout", "1s"), 400, "13"},
 		{"NotPost", "", grpcHeader("Method", "PUT"), 405, "13"},
-		{"Subtype", empty, grpcHeader("Content-Type", "application/grpc+json"), 200, "12"},
+		{"Subtype", empty, grpcHeader("Content-Type", "application/grpc+thrift"), 200, "12"},
 	} {
 		for name, addr := range map[string]string{"public": s.public, "native": s.native} {
 			t.Run(c.name+"/"+name, func(t *testing.T) {

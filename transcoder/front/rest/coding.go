@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 )
 
@@ -36,9 +37,9 @@ func (s *stream) encode() {
 		return
 	}
 	h, worth := s.w.Header(), s.worthCoding()
-	if tag := h["Etag"]; (worth || s.unchanged) && len(tag) == 1 && strings.HasPrefix(tag[0], `"`) {
+	if tag := h["Etag"]; (worth || s.unchanged) && len(tag) == 1 {
 		// A strong one is of one coding only (RFC 9110, section 8.8.3.3). What coding the client's copy has is not known.
-		h["Etag"] = []string{"W/" + tag[0]}
+		h["Etag"] = []string{front.Weak(tag[0])}
 	}
 	if !worth {
 		return
