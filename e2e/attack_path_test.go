@@ -182,16 +182,6 @@ func sameDecisionByEveryProtocol(t *testing.T, s *siege) {
 	s.backend.Take()
 }
 
-// reasonOf returns the reason of an error of the gateway.
-func reasonOf(st *status.Status) string {
-	for _, d := range st.Details() {
-		if info, ok := d.(interface{ GetReason() string }); ok {
-			return info.GetReason()
-		}
-	}
-	return ""
-}
-
 // 20: who says nothing serves nobody, and what is inside cannot be seen from outside.
 func nothingIsPublicByItself(t *testing.T, s *siege) {
 	g := s.serve(t, "access_log: ON") // the configuration says nothing of access
