@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os/exec"
@@ -63,8 +64,21 @@ func TestBrowser(t *testing.T) {
 	backend := testkit.NewBackend(t, files)
 	left := make(chan struct{}, 100)
 	backend.Answer(libraryForPages(left))
-	g := testkit.Serve(t, "--dev", "--proto", dir, "--backend", backend.Target)
-	page := exec.CommandContext(bounded(t), "node", "browser/run.mjs", "http://"+g.Public, testkit.Descriptors(t, files))
+	for name, page := range map[string]struct{ config, origin string }{
+		"SameOrigin":  {"", ""},
+		"OtherOrigin": {"cors: {allowed_origins: ['http://localhost:*'], allowed_headers: ['*']}", "http://localhost:5173"},
+		"Credentials": {"cors: {allowed_origins: ['http://localhost:5173'], credentials: true, allowed_headers: ['*'], exposed_headers: [x-header, x-trailer, trailer-x-trailer, grpc-status, grpc-message, grpc-status-details-bin]}", "http://localhost:5173"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := testkit.Serve(t, append(configFile(t, page.config), "--dev", "--proto", dir, "--backend", backend.Target)...)
+			inPage(t, left, "http://"+g.Public, testkit.Descriptors(t, files), cmp.Or(page.origin, "http://"+g.Public))
+		})
+	}
+}
+
+// inPage calls the gateway from a page of an origin.
+func inPage(t *testing.T, left <-chan struct{}, gateway, descriptors, origin string) {
+	page := exec.CommandContext(bounded(t), "node", "browser/run.mjs", gateway, descriptors, origin)
 	var stdout, stderr bytes.Buffer
 	page.Stdout, page.Stderr = &stdout, &stderr
 	if err := page.Run(); err != nil {

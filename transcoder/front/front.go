@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/cors"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
@@ -38,6 +39,10 @@ type Table struct {
 	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
 	// types that the gateway is linked with are shown.
 	Types program.Resolver
+	// CrossOrigin says that some endpoint has a CORS policy, or the table.
+	CrossOrigin bool
+	// CORS is the policy for what no endpoint is found for; nil allows nothing.
+	CORS *cors.Policy
 }
 
 // Endpoint is one method of a table.
@@ -47,6 +52,8 @@ type Endpoint struct {
 	// gRPC path.
 	FromJSON *program.Request
 	ToJSON   *program.Response
+	// CORS says which web pages may call; nil allows none of another origin.
+	CORS *cors.Policy
 	// Serve runs the whole call on a front's stream: checks, backend, replies. The stream's context carries incoming
 	// metadata, peer.Peer, a grpc.ServerTransportStream and the rpc.Call; c's own may lack all but the call, because few
 	// ask for them. RecvMsg and SendMsg take *rpc.Frame: RecvMsg fills it and returns io.EOF after the last message,

@@ -27,8 +27,8 @@ type asked struct {
 
 // judge reads a handshake, and refuses what could not work or may not be.
 func (f *Front) judge(r *http.Request, face *face) (a asked, err error) {
-	if origins := r.Header["Origin"]; len(origins) > 1 || len(origins) == 1 && !f.allowed(r, origins[0]) {
-		return a, rpc.Errorf(codes.PermissionDenied, "ORIGIN_REFUSED", "web pages of this origin may not call here; call from a page of the same host")
+	if origins := r.Header["Origin"]; len(origins) > 1 || len(origins) == 1 && !allowed(r, face.Endpoint, origins[0]) {
+		return a, rpc.Errorf(codes.PermissionDenied, "ORIGIN_REFUSED", "web pages of this origin may not call here; call from a page of the same host, or have the origin allowed (cors)")
 	}
 	if err := wellFormed(r); err != nil {
 		return a, err
