@@ -591,7 +591,8 @@ func (x *Rest) GetEtag() Rest_Switch {
 	return Rest_SWITCH_UNSPECIFIED
 }
 
-// ServerTls is the TLS of one listener.
+// ServerTls is the TLS of one listener. Files that change are read again by the next handshake, at most once a second; open connections
+// stay, and files that cannot be used leave what was there before in use.
 type ServerTls struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The certificate, followed by the authorities in between (PEM file).
