@@ -100,7 +100,7 @@ func TestWebSocket(t *testing.T) {
 // TestWebSocket_Refusals shows what becomes of frames that are no messages.
 func TestWebSocket_Refusals(t *testing.T) {
 	s := newSiege(t)
-	g := s.serve(t, "default_access: PUBLIC", "limits: {body_bytes_max: 4096}")
+	g := s.serve(t, "default_access: PUBLIC", "websocket: {message_bytes_max: 4096}")
 	for name, test := range map[string]struct {
 		kind websocket.MessageType
 		text string

@@ -21,15 +21,9 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
-const (
-	// pingEvery is how often a client is asked for a sign of life: shorter than what common load balancers let stand idle.
-	pingEvery = 30 * time.Second
-	// pongWithin is how long it may take to answer.
-	pongWithin = 20 * time.Second
-	// writeRateMin is the slowest rate, in bytes a second, at which a client may take a message: a bad mobile connection has
-	// more.
-	writeRateMin = 64 << 10
-)
+// writeRateMin is the slowest rate, in bytes a second, at which a client may take a message: a bad mobile connection has
+// more.
+const writeRateMin = 64 << 10
 
 // stream is one connection as a grpc.ServerStream. One goroutine may receive while another sends.
 //
@@ -132,7 +126,9 @@ func (s *stream) accept() (*websocket.Conn, error) {
 		return nil, s.refused
 	}
 	s.conn.SetReadLimit(-1) // read bounds each message
-	s.pings = time.AfterFunc(pingEvery, s.ping)
+	if every := s.env.WebSocket.PingInterval; every > 0 {
+		s.pings = time.AfterFunc(every, s.ping)
+	}
 	if s.env.Ending != nil {
 		s.stopDrain = context.AfterFunc(s.env.Ending, func() { s.cancel(errGoingAway) })
 	}
@@ -165,7 +161,7 @@ func (s *stream) end() {
 // behind others that nobody has read.
 func (s *stream) ping() {
 	if seen := s.moved.Load(); s.quiet(seen) {
-		ctx, cancel := context.WithTimeout(s.life, pongWithin)
+		ctx, cancel := context.WithTimeout(s.life, s.env.WebSocket.PingTimeout)
 		err := s.conn.Ping(ctx)
 		cancel()
 		if err != nil && s.quiet(seen) {
@@ -176,7 +172,7 @@ func (s *stream) ping() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ended {
-		s.pings.Reset(pingEvery)
+		s.pings.Reset(s.env.WebSocket.PingInterval)
 	}
 }
 
@@ -273,7 +269,7 @@ func (s *stream) read(conn *websocket.Conn) received {
 		return received{err: s.lost(err)}
 	}
 	text := front.TakeBuffer()
-	if text.Bytes, err = appendAll(text.Bytes, source, s.env.BodyBytesMax+1); err == nil {
+	if text.Bytes, err = appendAll(text.Bytes, source, s.env.WebSocket.MessageBytesMax+1); err == nil {
 		err = s.check(kind, text.Bytes)
 	} else {
 		err = s.lost(err)
@@ -308,9 +304,9 @@ func appendAll(into []byte, source io.Reader, most int) ([]byte, error) {
 func (s *stream) check(kind websocket.MessageType, text []byte) error {
 	proto := s.asked.subprotocol == subprotocolProto
 	switch {
-	case len(text) > s.env.BodyBytesMax:
+	case len(text) > s.env.WebSocket.MessageBytesMax:
 		s.wrong.Store(int32(websocket.StatusMessageTooBig))
-		return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "the message is larger than %d bytes; send less at a time", s.env.BodyBytesMax)
+		return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "the message is larger than %d bytes; send less at a time", s.env.WebSocket.MessageBytesMax)
 	case kind == websocket.MessageText && len(text) == 0:
 		return io.EOF
 	case kind == websocket.MessageText && !utf8.Valid(text):
