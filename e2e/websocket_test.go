@@ -206,6 +206,12 @@ func TestWebSocket_OldHTTP(t *testing.T) {
 // rawSocket upgrades a connection on which a test may then say anything.
 func rawSocket(t *testing.T, address, path string) (net.Conn, *bufio.Reader) {
 	t.Helper()
+	return rawSocketFor(t, address, path, "")
+}
+
+// rawSocketFor is rawSocket with further headers, each with its line's end.
+func rawSocketFor(t *testing.T, address, path, headers string) (net.Conn, *bufio.Reader) {
+	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +220,7 @@ func rawSocket(t *testing.T, address, path string) (net.Conn, *bufio.Reader) {
 	if err := conn.SetDeadline(time.Now().Add(longest)); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path)
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, headers)
 	r := bufio.NewReader(conn)
 	response, err := http.ReadResponse(r, nil)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {

@@ -30,6 +30,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 			MessageBytesMax: messageBytesMax,
 			PingInterval:    g.cfg.GetWebsocket().GetPingInterval().AsDuration(),
 			PingTimeout:     g.cfg.GetWebsocket().GetPingTimeout().AsDuration(),
+			CredentialWait:  g.cfg.GetWebsocket().GetCredentialWait().AsDuration(),
 		},
 		BareErrors: g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
 		Ending:     g.ending,

@@ -65,6 +65,7 @@ func fillWebsocket(w *configv1.Websocket, l *configv1.Limits) {
 	fill(&w.MessageBytesMax, l.BodyBytesMax)
 	fillDuration(&w.PingInterval, 30*time.Second)
 	fillDuration(&w.PingTimeout, 20*time.Second)
+	fillDuration(&w.CredentialWait, 5*time.Second)
 }
 
 func fill[T comparable](field *T, value T) {

@@ -110,6 +110,8 @@ type WebSocket struct {
 	// PingInterval is how often a client is asked for a sign of life, and PingTimeout how long it may take to give one. Without
 	// an interval nobody is asked.
 	PingInterval, PingTimeout time.Duration
+	// CredentialWait is how long a client that sends its credential as the first message may take for it; 0 is no bound.
+	CredentialWait time.Duration
 }
 
 // Status returns the status of any error as the gRPC family of protocols shows it. nil is OK.

@@ -47,12 +47,12 @@ type stream struct {
 	rich   sync.Once
 	ctx    context.Context // made when somebody asks for it
 
-	first   chan received // of a method that takes one message; nil until it is waited for
-	half    bool          // the client has sent everything; belongs to the receiving goroutine
-	wrong   atomic.Int32  // the close code of what is wrong with the client's frames
-	reading atomic.Bool   // somebody reads, so that a pong would be heard
-	writing atomic.Bool   // somebody writes, and a ping would have to wait
-	moved   atomic.Uint64 // messages, in either direction
+	messages expected      // what the client sends
+	half     bool          // the client has sent everything; belongs to the receiving goroutine
+	wrong    atomic.Int32  // the close code of what is wrong with the client's frames
+	reading  atomic.Bool   // somebody reads, so that a pong would be heard
+	writing  atomic.Bool   // somebody writes, and a ping would have to wait
+	moved    atomic.Uint64 // messages, in either direction
 
 	mu         sync.Mutex
 	conn       *websocket.Conn // nil before the upgrade
@@ -70,16 +70,27 @@ type received struct {
 	err  error
 }
 
+// expected is what a message has to be.
+type expected struct {
+	kind     websocket.MessageType
+	bytesMax int
+}
+
 var (
 	errGone      = errors.New("websocket: the client is gone")
 	errGoingAway = errors.New("websocket: the gateway shuts down")
 	errEnded     = errors.New("websocket: the call has ended")
+	errSlow      = errors.New("websocket: the client takes too long")
 	errHeader    = errors.New("websocket: header metadata was sent already")
 )
 
 // newStream starts the call that a handshake asks for.
 func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table, face *face, a asked) (*stream, error) {
 	s := &stream{env: &f.env, w: w, r: r, face: face, asked: a, types: t.Types}
+	s.messages = expected{websocket.MessageText, s.env.WebSocket.MessageBytesMax}
+	if a.subprotocol == subprotocolProto {
+		s.messages.kind = websocket.MessageBinary
+	}
 	c := front.NewCall(s.env, r, face.Method, Protocol, front.HyphenNames)
 	for key := range c.Metadata {
 		if strings.HasPrefix(key, "sec-websocket-") { // a token may be in it
@@ -197,7 +208,7 @@ func (s *stream) RecvMsg(m any) error {
 	if !s.face.Method.ClientStreams {
 		return s.receiveOnly(conn, frame)
 	}
-	got := s.read(conn)
+	got := s.read(conn, s.messages)
 	if got.err == io.EOF {
 		s.half = true
 		go s.watch(conn)
@@ -212,27 +223,36 @@ func (s *stream) receiveOnly(conn *websocket.Conn, frame *rpc.Frame) error {
 		go s.watch(conn)
 		return s.fill(frame, received{text: front.TakeBuffer(), kind: websocket.MessageText})
 	}
-	s.first = make(chan received, 1)
+	first := make(chan received, 1)
 	go func() {
-		got := s.read(conn)
-		s.first <- got
+		got := s.read(conn, s.messages)
+		first <- got
 		if got.err == nil || got.err == io.EOF {
 			s.watch(conn)
 		}
 	}()
+	got := s.await(first, s.env.StallTimeout)
+	if got.err == errSlow {
+		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the message did not arrive in time")
+	}
+	return s.fill(frame, got)
+}
+
+// await waits for what somebody reads, no longer than the call may take, and at most for a while; 0 is no bound.
+func (s *stream) await(read <-chan received, most time.Duration) received {
 	var slow <-chan time.Time
-	if s.env.StallTimeout > 0 {
-		timer := time.NewTimer(s.env.StallTimeout)
+	if most > 0 {
+		timer := time.NewTimer(most)
 		defer timer.Stop()
 		slow = timer.C
 	}
 	select {
-	case got := <-s.first:
-		return s.fill(frame, got)
+	case got := <-read:
+		return got
 	case <-slow:
-		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the message did not arrive in time")
+		return received{err: errSlow}
 	case <-s.call.Context().Done():
-		return s.call.Context().Err()
+		return received{err: s.call.Context().Err()}
 	}
 }
 
@@ -261,7 +281,7 @@ func (s *stream) fill(frame *rpc.Frame, got received) error {
 }
 
 // read waits for one message, of which it never holds more than the limit. io.EOF is the empty text frame.
-func (s *stream) read(conn *websocket.Conn) received {
+func (s *stream) read(conn *websocket.Conn, want expected) received {
 	s.reading.Store(true)
 	defer s.reading.Store(false)
 	kind, source, err := conn.Reader(s.life)
@@ -269,8 +289,8 @@ func (s *stream) read(conn *websocket.Conn) received {
 		return received{err: s.lost(err)}
 	}
 	text := front.TakeBuffer()
-	if text.Bytes, err = appendAll(text.Bytes, source, s.env.WebSocket.MessageBytesMax+1); err == nil {
-		err = s.check(kind, text.Bytes)
+	if text.Bytes, err = appendAll(text.Bytes, source, want.bytesMax+1); err == nil {
+		err = s.check(kind, text.Bytes, want)
 	} else {
 		err = s.lost(err)
 	}
@@ -301,18 +321,17 @@ func appendAll(into []byte, source io.Reader, most int) ([]byte, error) {
 }
 
 // check judges a message as the protocol sees it.
-func (s *stream) check(kind websocket.MessageType, text []byte) error {
-	proto := s.asked.subprotocol == subprotocolProto
+func (s *stream) check(kind websocket.MessageType, text []byte, want expected) error {
 	switch {
-	case len(text) > s.env.WebSocket.MessageBytesMax:
+	case len(text) > want.bytesMax:
 		s.wrong.Store(int32(websocket.StatusMessageTooBig))
-		return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "the message is larger than %d bytes; send less at a time", s.env.WebSocket.MessageBytesMax)
+		return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "the message is larger than %d bytes; send less at a time", want.bytesMax)
 	case kind == websocket.MessageText && len(text) == 0:
 		return io.EOF
 	case kind == websocket.MessageText && !utf8.Valid(text):
 		s.wrong.Store(int32(websocket.StatusInvalidFramePayloadData))
 		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "a text frame must be UTF-8")
-	case (kind == websocket.MessageBinary) != proto:
+	case kind != want.kind:
 		s.wrong.Store(int32(websocket.StatusUnsupportedData))
 		return rpc.Errorf(codes.InvalidArgument, "FRAME_TYPE", "messages are text frames of JSON, or binary frames of protobuf where %s was asked for", subprotocolProto)
 	}
@@ -323,7 +342,7 @@ func (s *stream) check(kind websocket.MessageType, text []byte) error {
 // empty text frame of a client that says so anyway does no harm.
 func (s *stream) watch(conn *websocket.Conn) {
 	for {
-		got := s.read(conn)
+		got := s.read(conn, s.messages)
 		switch {
 		case got.err == io.EOF:
 			continue

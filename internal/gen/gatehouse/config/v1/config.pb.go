@@ -598,9 +598,11 @@ type Websocket struct {
 	// How often a client is asked for a sign of life. Default: 30 s, shorter than what common load balancers let stand idle.
 	PingInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=ping_interval,json=pingInterval,proto3" json:"ping_interval,omitempty"`
 	// How long a client may take to answer that, before its call is ended. Default: 20 s.
-	PingTimeout   *durationpb.Duration `protobuf:"bytes,3,opt,name=ping_timeout,json=pingTimeout,proto3" json:"ping_timeout,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PingTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=ping_timeout,json=pingTimeout,proto3" json:"ping_timeout,omitempty"`
+	// How long a client that asked for gatehouse.auth-first.v1 may take to send its credential. Default: 5 s.
+	CredentialWait *durationpb.Duration `protobuf:"bytes,4,opt,name=credential_wait,json=credentialWait,proto3" json:"credential_wait,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Websocket) Reset() {
@@ -650,6 +652,13 @@ func (x *Websocket) GetPingInterval() *durationpb.Duration {
 func (x *Websocket) GetPingTimeout() *durationpb.Duration {
 	if x != nil {
 		return x.PingTimeout
+	}
+	return nil
+}
+
+func (x *Websocket) GetCredentialWait() *durationpb.Duration {
+	if x != nil {
+		return x.CredentialWait
 	}
 	return nil
 }
@@ -1806,11 +1815,12 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"KEEP_SLASH\x10\x00\x12\x11\n" +
 	"\rKEEP_RESERVED\x10\x01\x12\x0e\n" +
 	"\n" +
-	"DECODE_ALL\x10\x02\"\xc9\x01\n" +
+	"DECODE_ALL\x10\x02\"\x97\x02\n" +
 	"\tWebsocket\x12*\n" +
 	"\x11message_bytes_max\x18\x01 \x01(\rR\x0fmessageBytesMax\x12H\n" +
 	"\rping_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\fpingInterval\x12F\n" +
-	"\fping_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\vpingTimeout\"{\n" +
+	"\fping_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\vpingTimeout\x12L\n" +
+	"\x0fcredential_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x0ecredentialWait\"{\n" +
 	"\tServerTls\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\x12$\n" +
@@ -1963,26 +1973,27 @@ var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	2,  // 18: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
 	23, // 19: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
 	23, // 20: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	11, // 21: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	21, // 22: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	24, // 23: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	23, // 24: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	25, // 25: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	14, // 26: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	13, // 27: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	22, // 28: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	20, // 29: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	16, // 30: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	17, // 31: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	23, // 32: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	23, // 33: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	23, // 34: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	23, // 35: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	23, // 21: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	11, // 22: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	21, // 23: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	24, // 24: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	23, // 25: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	25, // 26: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	14, // 27: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	13, // 28: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	22, // 29: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	20, // 30: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	16, // 31: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	17, // 32: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	23, // 33: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	23, // 34: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	23, // 35: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	23, // 36: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
