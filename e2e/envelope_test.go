@@ -33,7 +33,9 @@ func coded() map[int]func(*testing.T, *kit) {
 		83:  deadlines,
 		84:  binaryAndHopByHop,
 		85:  metadataCharset,
+		86:  connectGet,
 		87:  headAndOptions,
+		89:  webText,
 		96:  refusalOrderAndErrorInfo,
 		98:  noHeaderFromMessages,
 		99:  undefinedStatus,
@@ -343,9 +345,22 @@ func jsonIsREST(t *testing.T, k *kit) {
 	k.accept(t, c)
 	c.body = `{"nope":1}`
 	k.refuse(t, c.refusedWith(400, "UNKNOWN_FIELD"))
-	for _, mediaType := range []string{"application/proto", "application/connect+json", "application/connect+proto"} {
-		k.refuse(t, withBody("POST", "/semantics.v1.Paths/Segment", "{}", "Content-Type: "+mediaType).refusedWith(415, "UNSUPPORTED_MEDIA_TYPE"))
+	asConnect := withBody("POST", "/semantics.v1.Paths/Segment", `{"nope":1}`, "Content-Type: application/json", "Connect-Protocol-Version: 1")
+	for _, c := range []testCase{
+		asConnect,
+		withBody("POST", "/semantics.v1.Paths/Segment", "\xff", "Content-Type: application/proto", "Connect-Timeout-Ms: x"),
+		request("GET", "/semantics.v1.Paths/Safe?connect=v1&encoding=json&message=%7B%22nope%22%3A1%7D"),
+	} {
+		r := k.send(t, c)
+		if r.StatusCode != 400 || !strings.HasPrefix(r.Text, `{"code":"invalid_argument"`) {
+			t.Errorf("%s %s %v: %d %s, want an error of Connect", c.verb, c.target, c.headers, r.StatusCode, r.Text)
+		}
 	}
+	stream := k.send(t, withBody("POST", "/semantics.v1.Paths/Segment", "", "Content-Type: application/connect+json"))
+	if stream.StatusCode != 415 || stream.Header.Get("Accept-Post") != "application/proto, application/json" {
+		t.Errorf("a stream for a unary method: %d %v", stream.StatusCode, stream.Header)
+	}
+	k.backend.Take()
 }
 
 func request(verb, target string, headers ...string) testCase {

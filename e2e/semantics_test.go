@@ -24,8 +24,6 @@ const lastNumber = 101
 // later returns the lines that wait for what they speak of, with the reason.
 func later() map[int]string {
 	lines := map[int]string{
-		86: "Connect GET: there is no front for Connect yet",
-		89: "gRPC-Web: there is no front for it yet",
 		90: "server-sent events: there is no front for them yet",
 	}
 	for n := 44; n <= 74; n++ {

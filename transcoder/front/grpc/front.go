@@ -66,12 +66,12 @@ func (f *Front) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (f *Front) refuse(w http.ResponseWriter, r *http.Request, httpStatus int, err error) {
 	id := rpc.NewID()
 	f.env.Unrouted(protocol, id, httpStatus, r)
-	writeRefusal(w, httpStatus, id, f.env.Status(err))
+	writeRefusal(w, r, httpStatus, id, f.env.Status(err))
 }
 
 // unrouted answers a gRPC call that has no method. The record has the HTTP status that REST would have given.
 func (f *Front) unrouted(w http.ResponseWriter, r *http.Request, httpStatus int, err error) {
 	id := rpc.NewID()
 	f.env.Unrouted(protocol, id, httpStatus, r)
-	writeRefusal(w, http.StatusOK, id, f.env.Status(err))
+	writeRefusal(w, r, http.StatusOK, id, f.env.Status(err))
 }

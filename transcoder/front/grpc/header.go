@@ -45,11 +45,15 @@ func parseTimeout(s string) (time.Duration, error) {
 	return time.Duration(n) * unit, nil
 }
 
-// writeRefusal writes an answer that is one block of headers, with an HTTP status of its own.
-func writeRefusal(w http.ResponseWriter, httpStatus int, id string, st *status.Status) {
+// writeRefusal writes an answer that is one block of headers, with an HTTP status of its own, in the content type of the request if
+// that is served.
+func writeRefusal(w http.ResponseWriter, r *http.Request, httpStatus int, id string, st *status.Status) {
 	h := w.Header()
 	h["Date"], h["Content-Length"] = nil, nil // clients would take them for trailers
-	h.Set("Content-Type", contentType)
+	h["Content-Type"] = plainType
+	if name, _ := subtype(r.Header.Get("Content-Type")); name == subtypeJSON {
+		h["Content-Type"] = []string{contentType + "+" + subtypeJSON}
+	}
 	framed.WriteStatus(h, "", id, st)
 	w.WriteHeader(httpStatus)
 }

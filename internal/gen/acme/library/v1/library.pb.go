@@ -1314,13 +1314,13 @@ const file_acme_library_v1_library_proto_rawDesc = "" +
 	"\x11GENRE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rGENRE_FICTION\x10\x01\x12\x11\n" +
 	"\rGENRE_HISTORY\x10\x02\x12\x11\n" +
-	"\rGENRE_SCIENCE\x10\x032\xba\v\n" +
-	"\aLibrary\x12u\n" +
-	"\vListShelves\x12#.acme.library.v1.ListShelvesRequest\x1a$.acme.library.v1.ListShelvesResponse\"\x1b\x82\xd3\xe4\x93\x02\r\x12\v/v1/shelves\xaa\xe3\xe2\xcc\x02\x02\b\x01\x12{\n" +
-	"\vCreateShelf\x12#.acme.library.v1.CreateShelfRequest\x1a\x16.acme.library.v1.Shelf\"/\x82\xd3\xe4\x93\x02\x14:\x05shelf\"\v/v1/shelves\xaa\xe3\xe2\xcc\x02\x0f\x12\rlibrary.write\x12o\n" +
-	"\aGetBook\x12\x1f.acme.library.v1.GetBookRequest\x1a\x15.acme.library.v1.Book\",\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/{name=shelves/*/books/*}\xaa\xe3\xe2\xcc\x02\x02\b\x01\x12\x8d\x01\n" +
-	"\tListBooks\x12!.acme.library.v1.ListBooksRequest\x1a\".acme.library.v1.ListBooksResponse\"9\x82\xd3\xe4\x93\x02+Z\v\x12\t/v1/books\x12\x1c/v1/{parent=shelves/*}/books\xaa\xe3\xe2\xcc\x02\x02\b\x01\x12|\n" +
-	"\vSearchBooks\x12#.acme.library.v1.SearchBooksRequest\x1a\".acme.library.v1.ListBooksResponse\"$\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/books:search\xaa\xe3\xe2\xcc\x02\x06\b\x01\x1a\x02\b\x03\x12\x88\x01\n" +
+	"\rGENRE_SCIENCE\x10\x032\xc6\v\n" +
+	"\aLibrary\x12x\n" +
+	"\vListShelves\x12#.acme.library.v1.ListShelvesRequest\x1a$.acme.library.v1.ListShelvesResponse\"\x1e\x82\xd3\xe4\x93\x02\r\x12\v/v1/shelves\xaa\xe3\xe2\xcc\x02\x02\b\x01\x90\x02\x01\x12{\n" +
+	"\vCreateShelf\x12#.acme.library.v1.CreateShelfRequest\x1a\x16.acme.library.v1.Shelf\"/\x82\xd3\xe4\x93\x02\x14:\x05shelf\"\v/v1/shelves\xaa\xe3\xe2\xcc\x02\x0f\x12\rlibrary.write\x12r\n" +
+	"\aGetBook\x12\x1f.acme.library.v1.GetBookRequest\x1a\x15.acme.library.v1.Book\"/\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/{name=shelves/*/books/*}\xaa\xe3\xe2\xcc\x02\x02\b\x01\x90\x02\x01\x12\x90\x01\n" +
+	"\tListBooks\x12!.acme.library.v1.ListBooksRequest\x1a\".acme.library.v1.ListBooksResponse\"<\x82\xd3\xe4\x93\x02+Z\v\x12\t/v1/books\x12\x1c/v1/{parent=shelves/*}/books\xaa\xe3\xe2\xcc\x02\x02\b\x01\x90\x02\x01\x12\x7f\n" +
+	"\vSearchBooks\x12#.acme.library.v1.SearchBooksRequest\x1a\".acme.library.v1.ListBooksResponse\"'\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/books:search\xaa\xe3\xe2\xcc\x02\x06\b\x01\x1a\x02\b\x03\x90\x02\x01\x12\x88\x01\n" +
 	"\n" +
 	"CreateBook\x12\".acme.library.v1.CreateBookRequest\x1a\x15.acme.library.v1.Book\"?\x82\xd3\xe4\x93\x02$:\x04book\"\x1c/v1/{parent=shelves/*}/books\xaa\xe3\xe2\xcc\x02\x0f\x12\rlibrary.write\x12\x8d\x01\n" +
 	"\n" +

@@ -822,13 +822,13 @@ const file_acme_orders_v1_orders_proto_rawDesc = "" +
 	"\x05Quote\x12(\n" +
 	"\x04item\x18\x01 \x01(\v2\x14.acme.orders.v1.ItemR\x04item\x12\x1f\n" +
 	"\vprice_cents\x18\x02 \x01(\x03R\n" +
-	"priceCents2\xf6\x05\n" +
+	"priceCents2\xfc\x05\n" +
 	"\x06Orders\x12g\n" +
 	"\vCreateOrder\x12\".acme.orders.v1.CreateOrderRequest\x1a\x15.acme.orders.v1.Order\"\x1d\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
-	"/v1/orders\xaa\xe3\xe2\xcc\x02\x02 \x05\x12a\n" +
-	"\bGetOrder\x12\x1f.acme.orders.v1.GetOrderRequest\x1a\x15.acme.orders.v1.Order\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{order_id}\x12\x84\x01\n" +
+	"/v1/orders\xaa\xe3\xe2\xcc\x02\x02 \x05\x12d\n" +
+	"\bGetOrder\x12\x1f.acme.orders.v1.GetOrderRequest\x1a\x15.acme.orders.v1.Order\" \x82\xd3\xe4\x93\x02\x17\x12\x15/v1/orders/{order_id}\x90\x02\x01\x12\x87\x01\n" +
 	"\n" +
-	"ListOrders\x12!.acme.orders.v1.ListOrdersRequest\x1a\".acme.orders.v1.ListOrdersResponse\"/\x82\xd3\xe4\x93\x02)b\x06orders\x12\x1f/v1/customers/{customer}/orders\x12q\n" +
+	"ListOrders\x12!.acme.orders.v1.ListOrdersRequest\x1a\".acme.orders.v1.ListOrdersResponse\"2\x82\xd3\xe4\x93\x02)b\x06orders\x12\x1f/v1/customers/{customer}/orders\x90\x02\x01\x12q\n" +
 	"\vCancelOrder\x12\".acme.orders.v1.CancelOrderRequest\x1a\x15.acme.orders.v1.Order\"'\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/orders/{order_id}:cancel\x12q\n" +
 	"\n" +
 	"TrackOrder\x12!.acme.orders.v1.TrackOrderRequest\x1a\x19.acme.orders.v1.OrderStep\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/orders/{order_id}:track0\x01\x12Z\n" +
