@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/testkit/leak"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/fronttest"
 	front_websocket "github.com/gatehouse-gateway/gatehouse/transcoder/front/websocket"
@@ -32,6 +33,7 @@ func TestContract(t *testing.T) {
 	makeFront := func(env front.Env) front.Front { return front_websocket.New(env) }
 	for _, subprotocol := range []string{"", "gatehouse.json.v1", "gatehouse.proto.v1", "gatehouse.auth-first.v1"} {
 		t.Run("subprotocol="+subprotocol, func(t *testing.T) {
+			leak.Check(t)
 			fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client {
 				server := httptest.NewUnstartedServer(h)
 				server.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -27,10 +27,12 @@ func (s *stream) authenticate() error {
 		return gone(err)
 	}
 	first := make(chan received, 1)
-	go func() { first <- s.read(conn, expected{websocket.MessageText, credentialBytesMax}) }()
-	got := s.await(first, s.env.WebSocket.CredentialWait)
+	go func() {
+		first <- s.read(conn, expected{websocket.MessageText, credentialBytesMax, s.env.WebSocket.CredentialWait})
+	}()
+	got := s.await(first)
 	switch {
-	case got.err == errSlow:
+	case errors.Is(got.err, errSlow):
 		return unauthenticated("it did not come within %s", s.env.WebSocket.CredentialWait)
 	case got.err == io.EOF:
 		return unauthenticated("it is empty")

@@ -2,7 +2,8 @@
 // frame one message, and the close code the call's status.
 //
 // Read websocket.go for the way of a handshake, handshake.go for what it asks for, credential.go for what may come first, stream.go for the grpc.ServerStream that
-// a connection becomes, and end.go for how it ends.
+// a connection becomes, message.go for what a message is and how long it may take, life.go for how a client is found to be
+// gone, and end.go for how a call ends.
 package websocket
 
 import (
