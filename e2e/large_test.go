@@ -43,7 +43,7 @@ type bulk struct {
 	single []byte
 }
 
-func newBulk(t *testing.T) *bulk {
+func newBulk(t *testing.T, args ...string) *bulk {
 	files := testkit.Compile(t, compile.Sources{"bulk.proto": []byte(bulkProto)})
 	methods := files.Services()[0].Methods()
 	b := &bulk{
@@ -64,7 +64,8 @@ func newBulk(t *testing.T) *bulk {
 			t.Errorf("backend: %v", err)
 		}
 	})
-	b.gateway = testkit.Serve(t, "--dev", "--descriptors", testkit.Descriptors(t, files), "--backend", listener.Addr().String())
+	args = append(args, "--dev", "--descriptors", testkit.Descriptors(t, files), "--backend", listener.Addr().String())
+	b.gateway = testkit.Serve(t, args...)
 	return b
 }
 
@@ -155,6 +156,8 @@ func TestStreamsTakeNoMemory(t *testing.T) {
 		"PublicGRPCUp":     upGRPC(public),
 		"InternalGRPCDown": downGRPC(internal),
 		"InternalGRPCUp":   upGRPC(internal),
+		"WebSocketDown":    downSocket,
+		"WebSocketUp":      upSocket,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBulk(t)

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,7 +102,7 @@ func TestWebSocket(t *testing.T) {
 // TestWebSocket_Refusals shows what becomes of frames that are no messages.
 func TestWebSocket_Refusals(t *testing.T) {
 	s := newSiege(t)
-	g := s.serve(t, "default_access: PUBLIC", "limits: {body_bytes_max: 4096}")
+	g := s.serve(t, "default_access: PUBLIC", "websocket: {message_bytes_max: 4096}")
 	for name, test := range map[string]struct {
 		kind websocket.MessageType
 		text string
@@ -178,6 +180,12 @@ func TestWebSocket_Refusals(t *testing.T) {
 		"LongPing":      "\x89\xfe\x00\x7e\x00\x00\x00\x00" + strings.Repeat("x", 126),
 		"Continuation":  "\x80\x82\x00\x00\x00\x00{}",
 		"CloseOfOne":    "\x88\x81\x00\x00\x00\x00x",
+		"CloseOfNobody": "\x88\x82\x00\x00\x00\x00\x03\xed", // 1005 stands for no code
+		"CloseOfNone":   "\x88\x82\x00\x00\x00\x00\x03\xe7", // 999
+		"PartOfAPing":   "\x09\x81\x00\x00\x00\x00x",
+		"Compressed":    "\xc1\x82\x00\x00\x00\x00{}",
+		"TwoAtOnce":     "\x01\x81\x00\x00\x00\x00{\x81\x82\x00\x00\x00\x00{}",
+		"NegativeSize":  "\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00{}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, r := rawSocket(t, g.Public, "/attack.v1.Attack/Echo")
@@ -185,12 +193,72 @@ func TestWebSocket_Refusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			// RFC 6455, section 5.1 leaves it open whether a client that does not mask is told why the connection ends.
-			if code, err := closeFrame(r); code != 1002 && (name != "Unmasked" || err != io.EOF) {
+			silent := name == "Unmasked" || name == "NegativeSize"
+			if code, err := closeFrame(r); code != 1002 && (!silent || err != io.EOF) {
 				t.Errorf("got %d, %v; want close code 1002", code, err)
 			}
 			s.untouched(t, name)
 		})
 	}
+	for name, test := range map[string]struct {
+		said string
+		want uint16
+	}{
+		"Goodbye":      {"\x88\x82\x00\x00\x00\x00\x03\xe8", 1000},
+		"AfterGoodbye": {"\x88\x82\x00\x00\x00\x00\x0f\xa0\x81\x82\x00\x00\x00\x00{}", 4000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, r := rawSocket(t, g.Public, "/attack.v1.Attack/Echo")
+			if _, err := io.WriteString(conn, test.said); err != nil {
+				t.Fatal(err)
+			}
+			if code, err := closeFrame(r); code != test.want {
+				t.Errorf("got %d, %v; want close code %d", code, err, test.want)
+			}
+			s.untouched(t, name)
+		})
+	}
+	t.Run("CharactersInParts", func(t *testing.T) { // a character may be cut in two, and must not be half
+		const begin, end = "\x01\x8b\x00\x00\x00\x00{\"text\":\"\xe2\x82", "\x80\x83\x00\x00\x00\x00"
+		for rest, want := range map[string]string{"\xac\"}": "€", "\x22\"}": "MALFORMED_BODY"} {
+			conn, r := rawSocket(t, g.Public, "/attack.v1.Attack/Echo")
+			if _, err := io.WriteString(conn, begin+end+rest); err != nil {
+				t.Fatal(err)
+			}
+			if first, payload, err := readFrame(r); first != 0x81 || !strings.Contains(string(payload), want) {
+				t.Errorf("%x, %q, %v; want %s", first, payload, err, want)
+			}
+		}
+		s.backend.Take()
+	})
+	t.Run("Early", func(t *testing.T) { // what comes with the handshake counts, when the call was admitted
+		conn := connect(t, g.Public)
+		fmt.Fprint(conn, "GET /attack.v1.Attack/Echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"+
+			"\x81\x8c\x00\x00\x00\x00{\"text\":\"a\"}")
+		r := bufio.NewReader(conn)
+		if response, err := http.ReadResponse(r, nil); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatal(response, err)
+		}
+		if first, payload, err := readFrame(r); first != 0x81 || string(payload) != `{"text":"a"}` {
+			t.Errorf("%x, %q, %v", first, payload, err)
+		}
+		s.backend.Take()
+	})
+	t.Run("PingsWithoutEnd", func(t *testing.T) { // from a client that reads no pong
+		before := g.MemoryPeak(t)
+		conn, _ := rawSocket(t, g.Public, "/attack.v1.Attack/Upload")
+		pings := []byte(strings.Repeat("\x89\xfd\x00\x00\x00\x00"+strings.Repeat("x", 125), 1000))
+		var err error
+		for err == nil {
+			_, err = conn.Write(pings)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("still open")
+		}
+		if grown := g.MemoryPeak(t) - before; grown > memoryMax && !testkit.Race() {
+			t.Errorf("the gateway grew by %d bytes", grown)
+		}
+	})
 	alive(t, g)
 }
 
@@ -206,6 +274,12 @@ func TestWebSocket_OldHTTP(t *testing.T) {
 // rawSocket upgrades a connection on which a test may then say anything.
 func rawSocket(t *testing.T, address, path string) (net.Conn, *bufio.Reader) {
 	t.Helper()
+	return rawSocketFor(t, address, path, "")
+}
+
+// rawSocketFor is rawSocket with further headers, each with its line's end.
+func rawSocketFor(t *testing.T, address, path, headers string) (net.Conn, *bufio.Reader) {
+	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +288,7 @@ func rawSocket(t *testing.T, address, path string) (net.Conn, *bufio.Reader) {
 	if err := conn.SetDeadline(time.Now().Add(longest)); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path)
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, headers)
 	r := bufio.NewReader(conn)
 	response, err := http.ReadResponse(r, nil)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {

@@ -17,22 +17,28 @@ const publishBytesMax = 48 << 20
 
 // env is what a listener tells its fronts.
 func (g *Gateway) env(l rpc.Listener) front.Env {
-	bodyBytesMax := int(g.cfg.GetLimits().GetBodyBytesMax())
+	bodyBytesMax, messageBytesMax := int(g.cfg.GetLimits().GetBodyBytesMax()), int(g.cfg.GetWebsocket().GetMessageBytesMax())
 	if l == rpc.ListenerAdmin {
-		bodyBytesMax = publishBytesMax
+		bodyBytesMax, messageBytesMax = publishBytesMax, publishBytesMax
 	}
 	return front.Env{
 		Listener:     l,
 		Client:       g.origin.client,
 		BodyBytesMax: bodyBytesMax,
 		StallTimeout: g.cfg.GetLimits().GetStallTimeout().AsDuration(),
-		BareErrors:   g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
-		Ending:       g.ending,
-		Compress:     g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
-		ETags:        g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
-		Errors:       shapeOf(g.cfg.GetErrors()),
-		Ignored:      g.set.Ignored,
-		Unrouted:     g.set.Unrouted(l),
+		WebSocket: front.WebSocket{
+			MessageBytesMax: messageBytesMax,
+			PingInterval:    g.cfg.GetWebsocket().GetPingInterval().AsDuration(),
+			PingTimeout:     g.cfg.GetWebsocket().GetPingTimeout().AsDuration(),
+			CredentialWait:  g.cfg.GetWebsocket().GetCredentialWait().AsDuration(),
+		},
+		BareErrors: g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
+		Ending:     g.ending,
+		Compress:   g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
+		ETags:      g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
+		Errors:     shapeOf(g.cfg.GetErrors()),
+		Ignored:    g.set.Ignored,
+		Unrouted:   g.set.Unrouted(l),
 	}
 }
 

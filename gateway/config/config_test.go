@@ -120,6 +120,7 @@ default_access: AUTHENTICATED
 limits: {body_bytes_max: 1048576, header_bytes_max: 65536, reply_bytes_max: 67108864, timeout: 90s, drain: 15s,
   connections_max: 10000, streams_max: 100, header_timeout: 10s, json_depth_max: 100,
   connections_per_address_max: 1000, stall_timeout: 30s}
+websocket: {message_bytes_max: 1048576, ping_interval: 30s, ping_timeout: 20s, credential_wait: 5s}
 authn:
   jwt:
     - {issuer: me, jwks_url: "https://me.example/keys", algorithms: [RS256, ES256, EdDSA], scopes_claim: scope}
@@ -145,6 +146,7 @@ access_log: ON
 limits: {body_bytes_max: 4194304, header_bytes_max: 65536, reply_bytes_max: 67108864, timeout: 60s, drain: 15s,
   connections_max: 10000, streams_max: 100, header_timeout: 10s, json_depth_max: 100,
   connections_per_address_max: 1000, stall_timeout: 30s}
+websocket: {message_bytes_max: 4194304, ping_interval: 30s, ping_timeout: 20s, credential_wait: 5s}
 `
 	cfg := &configv1.Config{}
 	if err := protoyaml.Unmarshal([]byte(want), cfg); err != nil {

@@ -34,6 +34,10 @@ func WithDefaults(cfg *configv1.Config) *configv1.Config {
 		cfg.Limits = &configv1.Limits{}
 	}
 	fillLimits(cfg.Limits)
+	if cfg.Websocket == nil {
+		cfg.Websocket = &configv1.Websocket{}
+	}
+	fillWebsocket(cfg.Websocket, cfg.Limits)
 	for _, jwt := range cfg.GetAuthn().GetJwt() {
 		if len(jwt.Algorithms) == 0 {
 			jwt.Algorithms = []string{"RS256", "ES256", "EdDSA"}
@@ -55,6 +59,13 @@ func fillLimits(l *configv1.Limits) {
 	fill(&l.JsonDepthMax, 100)
 	fill(&l.ConnectionsPerAddressMax, 1000)
 	fillDuration(&l.StallTimeout, 30*time.Second)
+}
+
+func fillWebsocket(w *configv1.Websocket, l *configv1.Limits) {
+	fill(&w.MessageBytesMax, l.BodyBytesMax)
+	fillDuration(&w.PingInterval, 30*time.Second)
+	fillDuration(&w.PingTimeout, 20*time.Second)
+	fillDuration(&w.CredentialWait, 5*time.Second)
 }
 
 func fill[T comparable](field *T, value T) {

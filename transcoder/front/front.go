@@ -91,6 +91,8 @@ type Env struct {
 	BodyBytesMax int
 	// StallTimeout is how long a client may take for a request body, besides the time that its size allows; 0 is no bound.
 	StallTimeout time.Duration
+	// WebSocket bounds its connections.
+	WebSocket WebSocket
 	// BareErrors leaves the details of the gateway's own errors out, by gRPC, gRPC-Web and Connect.
 	BareErrors bool
 	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
@@ -106,6 +108,17 @@ type Env struct {
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.
 	// Never nil.
 	Unrouted func(protocol string, id string, httpStatus int, r *http.Request)
+}
+
+// WebSocket is what one connection may do.
+type WebSocket struct {
+	// MessageBytesMax bounds one message.
+	MessageBytesMax int
+	// PingInterval is how often a client is asked for a sign of life, and PingTimeout how long it may take to give one. Without
+	// an interval nobody is asked.
+	PingInterval, PingTimeout time.Duration
+	// CredentialWait is how long a client that sends its credential as the first message may take for it; 0 is no bound.
+	CredentialWait time.Duration
 }
 
 // Status returns the status of any error as the gRPC family of protocols shows it. nil is OK.

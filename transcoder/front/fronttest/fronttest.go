@@ -105,6 +105,7 @@ func (s *suite) env() front.Env {
 		Listener:     rpc.ListenerAdmin,
 		Client:       func(netip.Addr, http.Header) netip.Addr { return clientAddress },
 		BodyBytesMax: BodyBytesMax,
+		WebSocket:    front.WebSocket{MessageBytesMax: BodyBytesMax},
 		Ignored: func(kind string, n int) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

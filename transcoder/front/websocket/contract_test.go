@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/gatehouse-gateway/gatehouse/internal/testkit/leak"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/fronttest"
 	front_websocket "github.com/gatehouse-gateway/gatehouse/transcoder/front/websocket"
@@ -29,8 +31,9 @@ import (
 func TestContract(t *testing.T) {
 	traits := fronttest.Traits{Protocol: front_websocket.Protocol, NoReplyMetadata: true}
 	makeFront := func(env front.Env) front.Front { return front_websocket.New(env) }
-	for _, subprotocol := range []string{"", "gatehouse.json.v1", "gatehouse.proto.v1"} {
+	for _, subprotocol := range []string{"", "gatehouse.json.v1", "gatehouse.proto.v1", "gatehouse.auth-first.v1"} {
 		t.Run("subprotocol="+subprotocol, func(t *testing.T) {
+			leak.Check(t)
 			fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client {
 				server := httptest.NewUnstartedServer(h)
 				server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -47,12 +50,17 @@ type client struct{ url, subprotocol string }
 
 func (c client) proto() bool { return c.subprotocol == "gatehouse.proto.v1" }
 
+func (c client) authFirst() bool { return c.subprotocol == "gatehouse.auth-first.v1" }
+
 func (c client) dial(ctx context.Context, r fronttest.Request) (*websocket.Conn, *http.Response, error) {
 	h := http.Header{}
 	if r.Timeout > 0 {
 		h.Set("X-Server-Timeout", strconv.FormatFloat(r.Timeout.Seconds(), 'f', -1, 64))
 	}
 	for key, values := range r.Metadata {
+		if key == "authorization" && c.authFirst() {
+			continue
+		}
 		for _, v := range values {
 			if strings.HasSuffix(key, "-bin") {
 				v = base64.StdEncoding.EncodeToString([]byte(v))
@@ -82,6 +90,12 @@ func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answe
 	conn.SetReadLimit(1 << 20)
 	if c.subprotocol != conn.Subprotocol() {
 		return nil, errors.New("another subprotocol was chosen")
+	}
+	if c.authFirst() {
+		credential := append(r.Metadata.Get("authorization"), "Bearer token")[0]
+		if err := conn.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"authorization": %q}`, credential)); err != nil {
+			return nil, err
+		}
 	}
 	for _, text := range r.Messages {
 		if err := c.send(ctx, conn, text); err != nil {

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"net/http"
+	"time"
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
@@ -33,6 +34,9 @@ func (s *stream) finish(err error) {
 		return // the client is gone
 	}
 	defer func() { _ = conn.CloseNow() }()
+	_ = s.wire.SetReadDeadline(time.Time{}) // a message may have come too late; what the client says in its end need not
+	// The library waits for that end, for as long as the rest of a message takes that is far too large.
+	defer time.AfterFunc(closing, func() { _ = s.wire.Close() }).Stop()
 	switch {
 	case context.Cause(s.base) == errGone:
 		return

@@ -18,12 +18,16 @@ const (
 	// bearerPrefix begins a subprotocol that is no protocol: what follows is a token, because web pages cannot set headers.
 	// It is never chosen, so it does not come back in the response.
 	bearerPrefix = "gatehouse.bearer."
+	// subprotocolAuthFirst says that the first message is a credential. Beside one of the first two that one is chosen, by
+	// itself it is, and messages are JSON.
+	subprotocolAuthFirst = "gatehouse.auth-first.v1"
 )
 
 // asked is what a handshake asks for.
 type asked struct {
 	subprotocol string // empty if none was named
 	token       string
+	authFirst   bool
 }
 
 // judge reads a handshake, and refuses what could not work or may not be.
@@ -45,12 +49,20 @@ func (f *Front) judge(r *http.Request, face *face) (a asked, err error) {
 			return a, rpc.Errorf(codes.Unauthenticated, "CONFLICTING_CREDENTIALS", "two subprotocols carry a token; send one")
 		case bearer:
 			a.token = token
+		case name == subprotocolAuthFirst:
+			a.authFirst = true
 		case a.subprotocol == "" && (name == subprotocolJSON || name == subprotocolProto):
 			a.subprotocol = name
 		}
 	}
 	if a.token != "" && r.Header.Get("Authorization") != "" {
 		return a, rpc.Errorf(codes.Unauthenticated, "CONFLICTING_CREDENTIALS", "a subprotocol and the header authorization both carry a credential; send one")
+	}
+	if a.authFirst && (a.token != "" || r.Header.Get("Authorization") != "") {
+		return a, rpc.Errorf(codes.Unauthenticated, "CONFLICTING_CREDENTIALS", "the handshake carries a credential, and another is announced for the first message; send one")
+	}
+	if a.authFirst && a.subprotocol == "" {
+		a.subprotocol = subprotocolAuthFirst
 	}
 	switch {
 	case len(named) > 0 && a.subprotocol == "":

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
@@ -19,16 +19,6 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
-)
-
-const (
-	// pingEvery is how often a client is asked for a sign of life: shorter than what common load balancers let stand idle.
-	pingEvery = 30 * time.Second
-	// pongWithin is how long it may take to answer.
-	pongWithin = 20 * time.Second
-	// writeRateMin is the slowest rate, in bytes a second, at which a client may take a message: a bad mobile connection has
-	// more.
-	writeRateMin = 64 << 10
 )
 
 // stream is one connection as a grpc.ServerStream. One goroutine may receive while another sends.
@@ -53,15 +43,17 @@ type stream struct {
 	rich   sync.Once
 	ctx    context.Context // made when somebody asks for it
 
-	first   chan received // of a method that takes one message; nil until it is waited for
-	half    bool          // the client has sent everything; belongs to the receiving goroutine
-	wrong   atomic.Int32  // the close code of what is wrong with the client's frames
-	reading atomic.Bool   // somebody reads, so that a pong would be heard
-	writing atomic.Bool   // somebody writes, and a ping would have to wait
-	moved   atomic.Uint64 // messages, in either direction
+	messages expected      // what the client sends
+	half     bool          // the client has sent everything; belongs to the receiving goroutine
+	wrong    atomic.Int32  // the close code of what is wrong with the client's frames
+	reading  atomic.Bool   // somebody reads, so that a pong would be heard
+	writing  atomic.Bool   // somebody writes, and a ping would have to wait
+	moved    atomic.Uint64 // counts whatever comes, and messages that left
+	owed     atomic.Int64  // bytes that were sent since the client has answered a ping
 
 	mu         sync.Mutex
 	conn       *websocket.Conn // nil before the upgrade
+	wire       net.Conn        // what it runs on
 	refused    error           // why there is none
 	ended      bool
 	headerDone bool
@@ -69,23 +61,21 @@ type stream struct {
 	stopDrain  func() bool
 }
 
-// received is a message, or why there is none.
-type received struct {
-	text *front.Buffer
-	kind websocket.MessageType
-	err  error
-}
-
 var (
 	errGone      = errors.New("websocket: the client is gone")
 	errGoingAway = errors.New("websocket: the gateway shuts down")
 	errEnded     = errors.New("websocket: the call has ended")
+	errSlow      = errors.New("websocket: the client takes too long")
 	errHeader    = errors.New("websocket: header metadata was sent already")
 )
 
 // newStream starts the call that a handshake asks for.
 func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table, face *face, a asked) (*stream, error) {
 	s := &stream{env: &f.env, w: w, r: r, face: face, asked: a, types: t.Types}
+	s.messages = expected{kind: websocket.MessageText, bytesMax: s.env.WebSocket.MessageBytesMax}
+	if a.subprotocol == subprotocolProto {
+		s.messages.kind = websocket.MessageBinary
+	}
 	c := front.NewCall(s.env, r, face.Method, Protocol, front.HyphenNames)
 	for key := range c.Metadata {
 		if strings.HasPrefix(key, "sec-websocket-") { // a token may be in it
@@ -127,12 +117,16 @@ func (s *stream) accept() (*websocket.Conn, error) {
 	if s.asked.subprotocol != "" {
 		o.Subprotocols = []string{s.asked.subprotocol}
 	}
-	if s.conn, s.refused = websocket.Accept(s.w, s.r, o); s.refused != nil {
+	h := &hijacker{ResponseWriter: s.w}
+	if s.conn, s.refused = websocket.Accept(h, s.r, o); s.refused != nil {
 		s.cancel(errGone)
 		return nil, s.refused
 	}
+	s.wire = h.wire
 	s.conn.SetReadLimit(-1) // read bounds each message
-	s.pings = time.AfterFunc(pingEvery, s.ping)
+	if every := s.env.WebSocket.PingInterval; every > 0 {
+		s.pings = time.AfterFunc(every, s.ping)
+	}
 	if s.env.Ending != nil {
 		s.stopDrain = context.AfterFunc(s.env.Ending, func() { s.cancel(errGoingAway) })
 	}
@@ -160,31 +154,6 @@ func (s *stream) end() {
 	}
 }
 
-// ping ends the call of a client that gives no sign of life. A client whose message waits for the backend is left alone, and
-// so is one that takes a reply: write gives it up. A message in the meantime is a sign of life, too; the pong may stand
-// behind others that nobody has read.
-func (s *stream) ping() {
-	if seen := s.moved.Load(); s.quiet(seen) {
-		ctx, cancel := context.WithTimeout(s.life, pongWithin)
-		err := s.conn.Ping(ctx)
-		cancel()
-		if err != nil && s.quiet(seen) {
-			s.cancel(errGone)
-			return
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.ended {
-		s.pings.Reset(pingEvery)
-	}
-}
-
-// quiet reports whether the client is waited for, and nothing has moved since.
-func (s *stream) quiet(seen uint64) bool {
-	return s.reading.Load() && !s.writing.Load() && s.moved.Load() == seen
-}
-
 // RecvMsg fills the *rpc.Frame m with the next message. It is io.EOF after the last.
 func (s *stream) RecvMsg(m any) error {
 	frame, ok := m.(*rpc.Frame)
@@ -201,7 +170,7 @@ func (s *stream) RecvMsg(m any) error {
 	if !s.face.Method.ClientStreams {
 		return s.receiveOnly(conn, frame)
 	}
-	got := s.read(conn)
+	got := s.read(conn, s.messages)
 	if got.err == io.EOF {
 		s.half = true
 		go s.watch(conn)
@@ -214,29 +183,27 @@ func (s *stream) receiveOnly(conn *websocket.Conn, frame *rpc.Frame) error {
 	s.half = true
 	if s.face.bodiless {
 		go s.watch(conn)
-		return s.fill(frame, received{text: front.TakeBuffer(), kind: websocket.MessageText})
+		return s.fill(frame, received{text: front.TakeBuffer()})
 	}
-	s.first = make(chan received, 1)
+	first, want := make(chan received, 1), s.messages
+	want.within = s.env.StallTimeout
 	go func() {
-		got := s.read(conn)
-		s.first <- got
+		got := s.read(conn, want)
+		first <- got
 		if got.err == nil || got.err == io.EOF {
 			s.watch(conn)
 		}
 	}()
-	var slow <-chan time.Time
-	if s.env.StallTimeout > 0 {
-		timer := time.NewTimer(s.env.StallTimeout)
-		defer timer.Stop()
-		slow = timer.C
-	}
+	return s.fill(frame, s.await(first))
+}
+
+// await waits for what somebody reads, no longer than the call may take.
+func (s *stream) await(read <-chan received) received {
 	select {
-	case got := <-s.first:
-		return s.fill(frame, got)
-	case <-slow:
-		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the message did not arrive in time")
+	case got := <-read:
+		return got
 	case <-s.call.Context().Done():
-		return s.call.Context().Err()
+		return received{err: s.call.Context().Err()}
 	}
 }
 
@@ -264,70 +231,11 @@ func (s *stream) fill(frame *rpc.Frame, got received) error {
 	return nil
 }
 
-// read waits for one message, of which it never holds more than the limit. io.EOF is the empty text frame.
-func (s *stream) read(conn *websocket.Conn) received {
-	s.reading.Store(true)
-	defer s.reading.Store(false)
-	kind, source, err := conn.Reader(s.life)
-	if err != nil {
-		return received{err: s.lost(err)}
-	}
-	text := front.TakeBuffer()
-	if text.Bytes, err = appendAll(text.Bytes, source, s.env.BodyBytesMax+1); err == nil {
-		err = s.check(kind, text.Bytes)
-	} else {
-		err = s.lost(err)
-	}
-	if err != nil {
-		text.Free()
-		return received{err: err}
-	}
-	s.moved.Add(1)
-	return received{text: text, kind: kind}
-}
-
-// appendAll reads to the end, or until there are most bytes.
-func appendAll(into []byte, source io.Reader, most int) ([]byte, error) {
-	for len(into) < most {
-		if cap(into) == len(into) {
-			into = append(into, 0)[:len(into)]
-		}
-		n, err := source.Read(into[len(into):min(cap(into), most)])
-		into = into[:len(into)+n]
-		if err == io.EOF {
-			return into, nil
-		}
-		if err != nil {
-			return into, err
-		}
-	}
-	return into, nil
-}
-
-// check judges a message as the protocol sees it.
-func (s *stream) check(kind websocket.MessageType, text []byte) error {
-	proto := s.asked.subprotocol == subprotocolProto
-	switch {
-	case len(text) > s.env.BodyBytesMax:
-		s.wrong.Store(int32(websocket.StatusMessageTooBig))
-		return rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "the message is larger than %d bytes; send less at a time", s.env.BodyBytesMax)
-	case kind == websocket.MessageText && len(text) == 0:
-		return io.EOF
-	case kind == websocket.MessageText && !utf8.Valid(text):
-		s.wrong.Store(int32(websocket.StatusInvalidFramePayloadData))
-		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "a text frame must be UTF-8")
-	case (kind == websocket.MessageBinary) != proto:
-		s.wrong.Store(int32(websocket.StatusUnsupportedData))
-		return rpc.Errorf(codes.InvalidArgument, "FRAME_TYPE", "messages are text frames of JSON, or binary frames of protobuf where %s was asked for", subprotocolProto)
-	}
-	return nil
-}
-
 // watch reads on when the client has sent what it had to, to hear that it is gone. Anything else ends the call, too; the
 // empty text frame of a client that says so anyway does no harm.
 func (s *stream) watch(conn *websocket.Conn) {
 	for {
-		got := s.read(conn)
+		got := s.read(conn, s.messages)
 		switch {
 		case got.err == io.EOF:
 			continue
@@ -339,16 +247,6 @@ func (s *stream) watch(conn *websocket.Conn) {
 		s.cancel(got.err)
 		return
 	}
-}
-
-// lost ends the call of a client that is gone.
-func (s *stream) lost(err error) error {
-	s.cancel(errGone)
-	return gone(err)
-}
-
-func gone(err error) error {
-	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the call did").Because(err)
 }
 
 // SendMsg sends the *rpc.Frame m, which it borrows.
@@ -373,23 +271,6 @@ func (s *stream) SendMsg(m any) error {
 		return err
 	}
 	return s.write(websocket.MessageText, text.Bytes)
-}
-
-// write gives a client that takes nothing up after a while, which is longer for a large message.
-func (s *stream) write(kind websocket.MessageType, data []byte) error {
-	s.writing.Store(true)
-	defer s.writing.Store(false)
-	ctx := s.life
-	if s.env.StallTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.env.StallTimeout+time.Duration(len(data))*time.Second/writeRateMin)
-		defer cancel()
-	}
-	if err := s.conn.Write(ctx, kind, data); err != nil {
-		return s.lost(err)
-	}
-	s.moved.Add(1)
-	return nil
 }
 
 // SetHeader takes header metadata, which goes nowhere.

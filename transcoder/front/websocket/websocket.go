@@ -1,8 +1,9 @@
 // Package websocket is the front for WebSocket (RFC 6455): a connection is one call of a method of any streaming kind, a
 // frame one message, and the close code the call's status.
 //
-// Read websocket.go for the way of a handshake, handshake.go for what it asks for, stream.go for the grpc.ServerStream that
-// a connection becomes, and end.go for how it ends.
+// Read websocket.go for the way of a handshake, handshake.go for what it asks for, credential.go for what may come first, stream.go for the grpc.ServerStream that
+// a connection becomes, message.go for what a message is and how long it may take, life.go for how a client is found to be
+// gone, and end.go for how a call ends.
 package websocket
 
 import (
@@ -34,7 +35,8 @@ func (*Front) Detect(r *http.Request) bool {
 }
 
 // ServeHTTP serves one handshake and the call that it opens. What can be refused by headers is refused before the upgrade,
-// by an HTTP status: the connection changes its protocol when the call was admitted and its first message is waited for.
+// by an HTTP status: the connection changes its protocol when the call was admitted and its first message is waited for. A
+// client that sends its credential as the first message is admitted after that.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table) {
 	face, err := find(r, t)
 	if err != nil {
@@ -50,6 +52,13 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 	if err != nil {
 		f.Refuse(w, r, err)
 		return
+	}
+	if asked.authFirst {
+		if err := s.authenticate(); err != nil {
+			f.env.Unrouted(Protocol, s.call.ID, front.FailureOf(err).HTTP, r)
+			s.finish(err)
+			return
+		}
 	}
 	s.finish(front.Serve(face.Endpoint, s.call, s, front.Printf(r)))
 }

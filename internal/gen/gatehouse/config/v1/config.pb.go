@@ -322,8 +322,9 @@ type Config struct {
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
-	AccessLog AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
-	Rest      *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	AccessLog AccessLog  `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
+	Rest      *Rest      `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	Websocket *Websocket `protobuf:"bytes,23,opt,name=websocket,proto3" json:"websocket,omitempty"`
 	// How errors look by REST where neither the .proto nor services says it. Default: AIP_193.
 	Errors v1.ErrorShape `protobuf:"varint,25,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	// Details of the gateway's own errors (google.rpc.ErrorInfo, BadRequest and so on) by gRPC. By REST
@@ -503,6 +504,13 @@ func (x *Config) GetRest() *Rest {
 	return nil
 }
 
+func (x *Config) GetWebsocket() *Websocket {
+	if x != nil {
+		return x.Websocket
+	}
+	return nil
+}
+
 func (x *Config) GetErrors() v1.ErrorShape {
 	if x != nil {
 		return x.Errors
@@ -591,6 +599,79 @@ func (x *Rest) GetEtag() Rest_Switch {
 	return Rest_SWITCH_UNSPECIFIED
 }
 
+// Websocket bounds what one WebSocket connection may do. Every zero means the default.
+type Websocket struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest message from a client, in bytes. Default: limits.body_bytes_max.
+	MessageBytesMax uint32 `protobuf:"varint,1,opt,name=message_bytes_max,json=messageBytesMax,proto3" json:"message_bytes_max,omitempty"`
+	// How often a client is asked for a sign of life. Default: 30 s, shorter than what common load balancers let stand idle.
+	PingInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=ping_interval,json=pingInterval,proto3" json:"ping_interval,omitempty"`
+	// How long a client may take to answer that, before its call is ended. Default: 20 s.
+	PingTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=ping_timeout,json=pingTimeout,proto3" json:"ping_timeout,omitempty"`
+	// How long a client that asked for gatehouse.auth-first.v1 may take to send its credential. Default: 5 s.
+	CredentialWait *durationpb.Duration `protobuf:"bytes,4,opt,name=credential_wait,json=credentialWait,proto3" json:"credential_wait,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Websocket) Reset() {
+	*x = Websocket{}
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Websocket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Websocket) ProtoMessage() {}
+
+func (x *Websocket) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Websocket.ProtoReflect.Descriptor instead.
+func (*Websocket) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Websocket) GetMessageBytesMax() uint32 {
+	if x != nil {
+		return x.MessageBytesMax
+	}
+	return 0
+}
+
+func (x *Websocket) GetPingInterval() *durationpb.Duration {
+	if x != nil {
+		return x.PingInterval
+	}
+	return nil
+}
+
+func (x *Websocket) GetPingTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.PingTimeout
+	}
+	return nil
+}
+
+func (x *Websocket) GetCredentialWait() *durationpb.Duration {
+	if x != nil {
+		return x.CredentialWait
+	}
+	return nil
+}
+
 // ServerTls is the TLS of one listener. Files that change are read again by the next handshake, at most once a second; open connections
 // stay, and files that cannot be used leave what was there before in use.
 type ServerTls struct {
@@ -607,7 +688,7 @@ type ServerTls struct {
 
 func (x *ServerTls) Reset() {
 	*x = ServerTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +700,7 @@ func (x *ServerTls) String() string {
 func (*ServerTls) ProtoMessage() {}
 
 func (x *ServerTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +713,7 @@ func (x *ServerTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerTls.ProtoReflect.Descriptor instead.
 func (*ServerTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ServerTls) GetCertFile() string {
@@ -671,7 +752,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +764,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +777,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Source) GetFrom() isSource_From {
@@ -775,7 +856,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +868,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +881,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Backend) GetServices() string {
@@ -848,7 +929,7 @@ type ClientTls struct {
 
 func (x *ClientTls) Reset() {
 	*x = ClientTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +941,7 @@ func (x *ClientTls) String() string {
 func (*ClientTls) ProtoMessage() {}
 
 func (x *ClientTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +954,7 @@ func (x *ClientTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTls.ProtoReflect.Descriptor instead.
 func (*ClientTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ClientTls) GetCaFile() string {
@@ -934,7 +1015,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1027,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1040,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Service) GetMatch() string {
@@ -1055,7 +1136,7 @@ type Cors struct {
 
 func (x *Cors) Reset() {
 	*x = Cors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1148,7 @@ func (x *Cors) String() string {
 func (*Cors) ProtoMessage() {}
 
 func (x *Cors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1161,7 @@ func (x *Cors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cors.ProtoReflect.Descriptor instead.
 func (*Cors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Cors) GetAllowedOrigins() []string {
@@ -1132,7 +1213,7 @@ type MaskBackendErrors struct {
 
 func (x *MaskBackendErrors) Reset() {
 	*x = MaskBackendErrors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1225,7 @@ func (x *MaskBackendErrors) String() string {
 func (*MaskBackendErrors) ProtoMessage() {}
 
 func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1238,7 @@ func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaskBackendErrors.ProtoReflect.Descriptor instead.
 func (*MaskBackendErrors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MaskBackendErrors) GetEnabled() bool {
@@ -1195,7 +1276,7 @@ type HttpRule struct {
 
 func (x *HttpRule) Reset() {
 	*x = HttpRule{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1288,7 @@ func (x *HttpRule) String() string {
 func (*HttpRule) ProtoMessage() {}
 
 func (x *HttpRule) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1301,7 @@ func (x *HttpRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule.ProtoReflect.Descriptor instead.
 func (*HttpRule) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HttpRule) GetSelector() string {
@@ -1278,7 +1359,7 @@ type Authn struct {
 
 func (x *Authn) Reset() {
 	*x = Authn{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1371,7 @@ func (x *Authn) String() string {
 func (*Authn) ProtoMessage() {}
 
 func (x *Authn) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1384,7 @@ func (x *Authn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authn.ProtoReflect.Descriptor instead.
 func (*Authn) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Authn) GetApiKeys() []*ApiKey {
@@ -1337,7 +1418,7 @@ type ApiKey struct {
 
 func (x *ApiKey) Reset() {
 	*x = ApiKey{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1430,7 @@ func (x *ApiKey) String() string {
 func (*ApiKey) ProtoMessage() {}
 
 func (x *ApiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1443,7 @@ func (x *ApiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
 func (*ApiKey) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApiKey) GetId() string {
@@ -1415,7 +1496,7 @@ type Jwt struct {
 
 func (x *Jwt) Reset() {
 	*x = Jwt{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1508,7 @@ func (x *Jwt) String() string {
 func (*Jwt) ProtoMessage() {}
 
 func (x *Jwt) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1521,7 @@ func (x *Jwt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Jwt.ProtoReflect.Descriptor instead.
 func (*Jwt) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Jwt) GetIssuer() string {
@@ -1527,7 +1608,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1539,7 +1620,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1552,7 +1633,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Admin) GetKeySha256() string {
@@ -1603,7 +1684,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1696,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1709,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Limits) GetBodyBytesMax() uint32 {
@@ -1725,7 +1806,7 @@ type HttpRule_Binding struct {
 
 func (x *HttpRule_Binding) Reset() {
 	*x = HttpRule_Binding{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1818,7 @@ func (x *HttpRule_Binding) String() string {
 func (*HttpRule_Binding) ProtoMessage() {}
 
 func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1831,7 @@ func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule_Binding.ProtoReflect.Descriptor instead.
 func (*HttpRule_Binding) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *HttpRule_Binding) GetMethod() string {
@@ -1785,7 +1866,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x95\f\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd3\f\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1813,7 +1894,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
-	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12A\n" +
+	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12<\n" +
+	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12A\n" +
 	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12a\n" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
 	"\x0fOwnErrorDetails\x12\b\n" +
@@ -1839,7 +1921,12 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"KEEP_SLASH\x10\x00\x12\x11\n" +
 	"\rKEEP_RESERVED\x10\x01\x12\x0e\n" +
 	"\n" +
-	"DECODE_ALL\x10\x02\"{\n" +
+	"DECODE_ALL\x10\x02\"\x97\x02\n" +
+	"\tWebsocket\x12*\n" +
+	"\x11message_bytes_max\x18\x01 \x01(\rR\x0fmessageBytesMax\x12H\n" +
+	"\rping_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\fpingInterval\x12F\n" +
+	"\fping_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\vpingTimeout\x12L\n" +
+	"\x0fcredential_wait\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x0ecredentialWait\"{\n" +
 	"\tServerTls\x12$\n" +
 	"\tcert_file\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bcertFile\x12\"\n" +
 	"\bkey_file\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\akeyFile\x12$\n" +
@@ -1948,7 +2035,7 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
 	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
@@ -1957,68 +2044,73 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(Rest_PathDecode)(0),        // 4: gatehouse.config.v1.Rest.PathDecode
 	(*Config)(nil),              // 5: gatehouse.config.v1.Config
 	(*Rest)(nil),                // 6: gatehouse.config.v1.Rest
-	(*ServerTls)(nil),           // 7: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 8: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 9: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 10: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 11: gatehouse.config.v1.Service
-	(*Cors)(nil),                // 12: gatehouse.config.v1.Cors
-	(*MaskBackendErrors)(nil),   // 13: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 14: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 15: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 16: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 17: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 18: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 19: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 20: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 21: gatehouse.policy.v1.Access
-	(v1.ErrorShape)(0),          // 22: gatehouse.policy.v1.ErrorShape
-	(*v1.Quota)(nil),            // 23: gatehouse.policy.v1.Quota
+	(*Websocket)(nil),           // 7: gatehouse.config.v1.Websocket
+	(*ServerTls)(nil),           // 8: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 9: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 10: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 11: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 12: gatehouse.config.v1.Service
+	(*Cors)(nil),                // 13: gatehouse.config.v1.Cors
+	(*MaskBackendErrors)(nil),   // 14: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 15: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 16: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 17: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 18: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 19: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 20: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 21: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 22: gatehouse.policy.v1.Access
+	(v1.ErrorShape)(0),          // 23: gatehouse.policy.v1.ErrorShape
 	(*durationpb.Duration)(nil), // 24: google.protobuf.Duration
-	(*v1.JsonOptions)(nil),      // 25: gatehouse.policy.v1.JsonOptions
+	(*v1.Quota)(nil),            // 25: gatehouse.policy.v1.Quota
+	(*v1.JsonOptions)(nil),      // 26: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	7,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	7,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	7,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	8,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	9,  // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	21, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	11, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	15, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	18, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	19, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
-	12, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
+	8,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	8,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	8,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	9,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	10, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	22, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	12, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	16, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	19, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	20, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	13, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
 	0,  // 11: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
 	6,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	22, // 13: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	1,  // 14: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	3,  // 15: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	4,  // 16: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	2,  // 17: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 18: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	10, // 19: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	21, // 20: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	23, // 21: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	24, // 22: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	25, // 23: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	14, // 24: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	13, // 25: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	22, // 26: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	12, // 27: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
-	24, // 28: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
-	20, // 29: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	16, // 30: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	17, // 31: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	24, // 32: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	24, // 33: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	24, // 34: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	24, // 35: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	7,  // 13: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
+	23, // 14: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	1,  // 15: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 16: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 17: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	2,  // 18: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 19: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	24, // 20: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	24, // 21: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	24, // 22: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	11, // 23: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	22, // 24: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	25, // 25: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	24, // 26: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	26, // 27: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	15, // 28: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	14, // 29: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	23, // 30: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	13, // 31: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	24, // 32: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	21, // 33: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	17, // 34: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	18, // 35: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	24, // 36: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	24, // 37: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	24, // 38: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	24, // 39: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -2026,12 +2118,12 @@ func file_gatehouse_config_v1_config_proto_init() {
 	if File_gatehouse_config_v1_config_proto != nil {
 		return
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[3].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[4].OneofWrappers = []any{
 		(*Source_Descriptors)(nil),
 		(*Source_Proto)(nil),
 		(*Source_Reflect)(nil),
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
 		(*Jwt_JwksFile)(nil),
 		(*Jwt_JwksUrl)(nil),
 	}
@@ -2041,7 +2133,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
