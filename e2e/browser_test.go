@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,14 +85,22 @@ func inPage(t *testing.T, left <-chan struct{}, gateway, descriptors, origin str
 	if err := page.Run(); err != nil {
 		t.Fatalf("the page: %v (make test-deps installs what it needs)\n%s%s", err, stdout.String(), stderr.String())
 	}
-	var clients map[string]map[string]seen
-	if err := json.Unmarshal(stdout.Bytes(), &clients); err != nil {
+	var got struct {
+		Clients map[string]map[string]seen
+		Own     map[string][]string
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 		t.Fatalf("%v: %s", err, stdout.String())
 	}
-	if len(clients) == 0 {
-		t.Fatal("no client was run")
+	if len(got.Clients) != 5 || len(got.Own) != 4 {
+		t.Fatalf("%d clients and %d cases without", len(got.Clients), len(got.Own))
 	}
-	for client, calls := range clients {
+	for name, titles := range got.Own {
+		if !slices.Equal(titles, []string{"0", "1", "2"}) {
+			t.Errorf("%s: %q", name, titles)
+		}
+	}
+	for client, calls := range got.Clients {
 		for name, want := range inBrowser {
 			if name == "streamThatIsLeft" && client == "grpc-web-binary" {
 				continue // it sees a stream's messages only at its end

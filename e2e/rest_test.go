@@ -26,6 +26,7 @@ func TestREST(t *testing.T) {
 		"StreamIsLinesThatLeaveAtOnce":       streamLines,
 		"StreamThatFailsBeforeItsFirstLine":  streamFailsEarly,
 		"StreamThatFailsEndsWithAnErrorLine": streamFailsLate,
+		"StreamsByAccept":                    streamsByAccept,
 		"StreamWithoutLines":                 streamEmpty,
 		"BidiTakesItsBodyAsOneMessage":       bidi,
 		"ClientThatLeavesEndsTheCall":        clientLeaves,

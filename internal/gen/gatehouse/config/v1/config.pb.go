@@ -532,6 +532,11 @@ type Rest struct {
 	TrailingSlash Rest_TrailingSlash `protobuf:"varint,1,opt,name=trailing_slash,json=trailingSlash,proto3,enum=gatehouse.config.v1.Rest_TrailingSlash" json:"trailing_slash,omitempty"`
 	// Which percent escapes stay as they are in variables that span several segments. Default: KEEP_SLASH.
 	PathDecode Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	// How long a client of server-sent events hears nothing before it is sent a comment, so that nobody in between takes the connection
+	// for dead; 0s: for ever. Default: 15s.
+	Heartbeat *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	// What a client of server-sent events is told to wait before it comes again; 0s: nothing, and it decides. Default: 0s.
+	Retry *durationpb.Duration `protobuf:"bytes,4,opt,name=retry,proto3" json:"retry,omitempty"`
 	// Compress replies by gzip or zstd for clients that accept it. Default: ON.
 	Compression Rest_Switch `protobuf:"varint,6,opt,name=compression,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"compression,omitempty"`
 	// Give replies to GET and HEAD an ETag where the backend gives none, and answer 304 to a client that has the reply already
@@ -583,6 +588,20 @@ func (x *Rest) GetPathDecode() Rest_PathDecode {
 		return x.PathDecode
 	}
 	return Rest_KEEP_SLASH
+}
+
+func (x *Rest) GetHeartbeat() *durationpb.Duration {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return nil
+}
+
+func (x *Rest) GetRetry() *durationpb.Duration {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
 }
 
 func (x *Rest) GetCompression() Rest_Switch {
@@ -1900,11 +1919,13 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
 	"\x0fOwnErrorDetails\x12\b\n" +
 	"\x04SEND\x10\x00\x12\b\n" +
-	"\x04OMIT\x10\x01\"\xdb\x03\n" +
+	"\x04OMIT\x10\x01\"\xdf\x04\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
-	"pathDecode\x12L\n" +
+	"pathDecode\x12A\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\theartbeat\x12?\n" +
+	"\x05retry\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x05retry\x12L\n" +
 	"\vcompression\x18\x06 \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\vcompression\x12>\n" +
 	"\x04etag\x18\a \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04etag\"1\n" +
 	"\x06Switch\x12\x16\n" +
@@ -2084,33 +2105,35 @@ var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	1,  // 15: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
 	3,  // 16: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
 	4,  // 17: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	2,  // 18: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 19: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	24, // 20: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
-	24, // 21: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	24, // 22: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
-	11, // 23: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	22, // 24: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	25, // 25: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	24, // 26: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	26, // 27: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	15, // 28: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	14, // 29: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	23, // 30: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	13, // 31: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
-	24, // 32: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
-	21, // 33: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	17, // 34: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	18, // 35: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	24, // 36: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	24, // 37: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	24, // 38: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	24, // 39: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	24, // 18: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
+	24, // 19: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
+	2,  // 20: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 21: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	24, // 22: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	24, // 23: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	24, // 24: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	11, // 25: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	22, // 26: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	25, // 27: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	24, // 28: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	26, // 29: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	15, // 30: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	14, // 31: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	23, // 32: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	13, // 33: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	24, // 34: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	21, // 35: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	17, // 36: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	18, // 37: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	24, // 38: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	24, // 39: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	24, // 40: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	24, // 41: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
