@@ -27,6 +27,7 @@ func TestREST(t *testing.T) {
 		"StreamThatFailsBeforeItsFirstLine":  streamFailsEarly,
 		"StreamThatFailsEndsWithAnErrorLine": streamFailsLate,
 		"StreamsByAccept":                    streamsByAccept,
+		"ManyMessagesByBody":                 manyByBody,
 		"StreamWithoutLines":                 streamEmpty,
 		"BidiTakesItsBodyAsOneMessage":       bidi,
 		"ClientThatLeavesEndsTheCall":        clientLeaves,

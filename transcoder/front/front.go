@@ -75,6 +75,8 @@ type Route struct {
 	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
 	// pass as they are.
 	RawRequest, RawReply *RawBody
+	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
+	Elements bool
 	// Body is the rule's body selector, for those who list routes.
 	Body string
 }

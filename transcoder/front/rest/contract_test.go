@@ -11,6 +11,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	traits := fronttest.Traits{Protocol: rest.Protocol, OneMessage: true}
+	traits := fronttest.Traits{Protocol: rest.Protocol}
 	makeFront := func(env front.Env) front.Front { return rest.New(env) }
 	for name, http2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
 		for accept := range readers {
@@ -136,7 +137,7 @@ type client struct {
 }
 
 func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answer, error) {
-	body, err := json.Marshal(map[string]string{"text": r.Messages[0]})
+	body, media, err := c.body(r)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answe
 	if c.accept != "" && streams(r.Path) {
 		request.Header.Set("Accept", c.accept)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", media)
 	if r.Timeout > 0 {
 		request.Header.Set("X-Server-Timeout", strconv.FormatFloat(r.Timeout.Seconds(), 'f', -1, 64))
 	}
@@ -180,6 +181,25 @@ func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answe
 	}
 	a.Trailer, err = metadataOf(response.Trailer)
 	return a, err
+}
+
+// body writes one message, or many as lines; a client that accepts an array sends one, too.
+func (c client) body(r fronttest.Request) (body []byte, media string, err error) {
+	var texts [][]byte
+	for _, text := range r.Messages {
+		one, err := json.Marshal(map[string]string{"text": text})
+		if err != nil {
+			return nil, "", err
+		}
+		texts = append(texts, one)
+	}
+	switch {
+	case r.Path != fronttest.ClientStreams && r.Path != fronttest.BothStream:
+		return texts[0], "application/json", nil
+	case c.accept == "application/json":
+		return slices.Concat([]byte(" [\n"), bytes.Join(texts, []byte(" , ")), []byte(" ] ")), "application/json", nil
+	}
+	return bytes.Join(texts, []byte("\n\n")), "application/x-ndjson", nil
 }
 
 func streams(path string) bool {

@@ -21,8 +21,7 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
-// stream is one REST call as a grpc.ServerStream. Its client side is one message, whatever the method takes, and then
-// the end. One goroutine may receive while another sends.
+// stream is one REST call as a grpc.ServerStream. One goroutine may receive while another sends.
 //
 // The response's head waits for the first message, or for the end, so that a failure before it has its true HTTP
 // status; SendHeader only closes the header metadata. A unary reply waits for the end too, unless it is large (parts.go).
@@ -47,6 +46,7 @@ type stream struct {
 	mustCode     bool              // even if it is not
 	early        error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
 	unacceptable error             // the Accept header rules everything out, told then, too
+	requests     *requests         // a body of many messages; nil until the first
 	upload       *upload           // a raw body of many messages; nil until the first
 	pace         front.Pace        // of reading the request
 	received     bool              // belongs to the receiving goroutine, as all above are read-only
@@ -130,7 +130,7 @@ func (s *stream) choose() error {
 
 var headerFieldMask = http.CanonicalHeaderKey(program.HeaderFieldMask)
 
-// RecvMsg binds the request into the *rpc.Frame m on the first call and returns io.EOF on every other.
+// RecvMsg binds the request into the *rpc.Frame m, or the next of many messages, and returns io.EOF after the last.
 func (s *stream) RecvMsg(m any) error {
 	frame, ok := m.(*rpc.Frame)
 	if !ok {
@@ -139,11 +139,18 @@ func (s *stream) RecvMsg(m any) error {
 	switch {
 	case s.route.RawRequest != nil && s.route.Method.ClientStreams && s.received:
 		return s.receive(frame)
+	case s.takesMany() && s.received:
+		return s.receiveNext(frame)
 	case s.received:
 		return io.EOF
 	}
 	s.received = true
 	return s.bind(frame)
+}
+
+// takesMany reports whether the body may have many messages. Without a body path and query are the only one.
+func (s *stream) takesMany() bool {
+	return s.route.Method.ClientStreams && s.route.Body != "" && s.route.RawRequest == nil
 }
 
 // bind reads the request into the frame. The order of its steps is the order in which refusals are given.
@@ -160,6 +167,9 @@ func (s *stream) bind(frame *rpc.Frame) error {
 			return s.receive(frame)
 		}
 		return s.bindRaw(frame)
+	}
+	if s.takesMany() {
+		return s.receiveNext(frame)
 	}
 	stop := s.pace.Hurry(s.env, s.w, s.r, s.call)
 	text := front.TakeBuffer()
