@@ -113,6 +113,11 @@ func WriteMetadata(dst http.Header, md metadata.MD, prefix string) (dropped int)
 	return dropped
 }
 
+// NoTransform reports whether a reply's header metadata forbids others to compress it (RFC 9111, section 5.2.2.6).
+func NoTransform(md metadata.MD) bool {
+	return slices.ContainsFunc(md["cache-control"], func(v string) bool { return strings.Contains(strings.ToLower(v), "no-transform") })
+}
+
 // common are the names that most requests have, with what is decided about them: most calls change no name to lower case.
 var common = func() map[string]headerName {
 	names := map[string]headerName{}

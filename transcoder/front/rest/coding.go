@@ -65,12 +65,7 @@ func (s *stream) worthCoding() bool {
 	if whole && s.counted+len(s.json.Bytes) < compressedBytesMin || s.route.RawReply != nil && packed(s.media) {
 		return false
 	}
-	for _, v := range s.header["cache-control"] {
-		if strings.Contains(strings.ToLower(v), "no-transform") {
-			return false
-		}
-	}
-	return true
+	return !front.NoTransform(s.header)
 }
 
 // packed reports whether a media type's bytes are compressed already.
