@@ -24,7 +24,7 @@ func (s *stream) chooseCoding() error {
 	if s.coding, plain = compress.Accepted(accepts); plain {
 		return nil
 	}
-	if s.mustCode = true; s.coding == compress.Identity {
+	if s.mustCode = true; s.coding == compress.Identity && !s.route.GRPCGateway {
 		return rpc.Errorf(codes.InvalidArgument, "NOT_ACCEPTABLE",
 			"the Accept-Encoding header rules out all of %s; add one of them or leave the header out", compress.Names)
 	}
