@@ -39,6 +39,8 @@ type Table struct {
 	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
 	// types that the gateway is linked with are shown.
 	Types program.Resolver
+	// GRPCGateway says that some route has the habits of grpc-gateway.
+	GRPCGateway bool
 	// CrossOrigin says that some endpoint has a CORS policy, or the table.
 	CrossOrigin bool
 	// CORS is the policy for what no endpoint is found for; nil allows nothing.
@@ -75,6 +77,8 @@ type Route struct {
 	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
 	// pass as they are.
 	RawRequest, RawReply *RawBody
+	// GRPCGateway says that the route has the habits of grpc-gateway's generated proxy.
+	GRPCGateway bool
 	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
 	Elements bool
 	// Body is the rule's body selector, for those who list routes.
@@ -101,6 +105,8 @@ type Env struct {
 	Ending context.Context
 	// Errors is how errors of REST look that come before a route is found.
 	Errors Shape
+	// GRPCGateway says that REST has the habits of grpc-gateway's generated proxy where no route is found.
+	GRPCGateway bool
 	// ETags says that REST replies get an ETag of the gateway where the backend gives none.
 	ETags bool
 	// Compress says that REST replies may be compressed.

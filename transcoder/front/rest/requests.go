@@ -27,6 +27,7 @@ type requests struct {
 	limit  int // bytes of one message
 	lines  bool
 	array  bool // the body began with "["
+	values bool // one JSON value behind the other
 	comma  bool // what was read last is a comma
 	ended  bool
 	n      int // messages that were begun
@@ -61,13 +62,13 @@ func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
 }
 
 func (s *stream) newRequests() (*requests, error) {
-	q := &requests{limit: s.env.BodyBytesMax, within: s.within}
+	q := &requests{limit: s.env.BodyBytesMax, within: s.within, values: s.route.GRPCGateway}
 	var err error
 	var form bool
-	if q.lines, form, err = checkManyType(s.r); err != nil {
+	if q.lines, form, err = checkManyType(s.r); err != nil && !s.route.GRPCGateway {
 		return nil, err
 	}
-	if q.coding, err = checkEncoding(s.r); err != nil {
+	if q.coding, err = checkEncoding(s.r); err != nil && !s.route.GRPCGateway {
 		return nil, err
 	}
 	body := bodyOf(s.r)
@@ -85,7 +86,7 @@ func (s *stream) newRequests() (*requests, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		return nil, q.broken(err)
-	case form && first != '{' && first != '[':
+	case form && !s.route.GRPCGateway && first != '{' && first != '[':
 		return nil, unsupportedMany()
 	case first == '[' && s.route.Elements:
 		q.array = true
@@ -136,7 +137,7 @@ func (q *requests) next(into *front.Buffer) ([]byte, error) {
 	case q.ended:
 		return nil, io.EOF
 	case q.source == nil:
-		if q.ended = true; q.lines {
+		if q.ended = true; q.lines || q.values {
 			return nil, io.EOF
 		}
 		return nil, nil
@@ -144,6 +145,8 @@ func (q *requests) next(into *front.Buffer) ([]byte, error) {
 		return q.line(into)
 	case q.array:
 		return q.element(into)
+	case q.values:
+		return q.value(into)
 	}
 	q.ended = true
 	q.within(true)
@@ -274,10 +277,12 @@ func (q *requests) broken(err error) error {
 func (q *requests) place(err error) error {
 	own := new(rpc.Error)
 	switch {
-	case !errors.As(err, &own) || !q.lines && !q.array:
+	case !errors.As(err, &own) || !q.lines && !q.array && !q.values:
 		return err
 	case q.lines:
 		return own.In("line", q.n)
+	case !q.array:
+		return own.In("message", q.n)
 	}
 	return own.In("element", q.n)
 }
@@ -291,20 +296,26 @@ type splitter struct {
 // scan returns how many bytes belong to the element, and whether the one behind them ends it.
 func (s *splitter) scan(chunk []byte) (n int, ends bool) {
 	for i, c := range chunk {
-		switch {
-		case s.escaping:
-			s.escaping = false
-		case s.quoted:
-			s.escaping, s.quoted = c == '\\', c != '"'
-		case c == '"':
-			s.quoted = true
-		case c == '{' || c == '[':
-			s.depth++
-		case s.depth == 0 && (c == ',' || c == ']'):
+		if s.depth == 0 && !s.quoted && (c == ',' || c == ']') {
 			return i, true
-		case c == '}' || c == ']':
-			s.depth--
 		}
+		s.step(c)
 	}
 	return len(chunk), false
+}
+
+// step takes the next byte.
+func (s *splitter) step(c byte) {
+	switch {
+	case s.escaping:
+		s.escaping = false
+	case s.quoted:
+		s.escaping, s.quoted = c == '\\', c != '"'
+	case c == '"':
+		s.quoted = true
+	case c == '{' || c == '[':
+		s.depth++
+	case c == '}' || c == ']':
+		s.depth--
+	}
 }
