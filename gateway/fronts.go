@@ -34,11 +34,22 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		},
 		BareErrors: g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
 		Ending:     g.ending,
+		Outlive:    g.outlive,
 		Compress:   g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
 		ETags:      g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
 		Errors:     shapeOf(g.cfg.GetErrors()),
 		Ignored:    g.set.Ignored,
 		Unrouted:   g.set.Unrouted(l),
+	}
+}
+
+// outlive counts a call that goes on when its request was answered.
+func (g *Gateway) outlive(t *front.Table) (ended func()) {
+	g.answering.Add(1)
+	release := t.Hold()
+	return func() {
+		release()
+		g.answering.Add(-1)
 	}
 }
 

@@ -23,7 +23,8 @@ import (
 type Front interface {
 	// Detect reports whether the request is in the front's protocol. It looks at the method, the query and headers only.
 	Detect(r *http.Request) bool
-	// ServeHTTP answers the request from the table, which stays valid until it returns.
+	// ServeHTTP answers the request from the table, which stays valid until it returns. A call that goes on afterwards is told
+	// by Env.Outlive.
 	ServeHTTP(w http.ResponseWriter, r *http.Request, t *Table)
 	// Refuse answers a request that whoever stands before the front does not let in.
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
@@ -38,6 +39,8 @@ type Table struct {
 	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
 	// types that the gateway is linked with are shown.
 	Types program.Resolver
+	// Hold keeps the table valid until release is called. Nil: it stays valid.
+	Hold func() (release func())
 }
 
 // Endpoint is one method of a table.
@@ -90,6 +93,9 @@ type Env struct {
 	BareErrors bool
 	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
 	Ending context.Context
+	// Outlive is called before ServeHTTP returns while a call goes on: the table stays valid, and the listener waits for the
+	// call, until ended is called. Nil: nobody cares.
+	Outlive func(t *Table) (ended func())
 	// Errors is how errors of REST look that come before a route is found.
 	Errors Shape
 	// ETags says that REST replies get an ETag of the gateway where the backend gives none.
