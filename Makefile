@@ -44,7 +44,7 @@ soak:
 NODE_TESTS := e2e/browser
 
 # What is there already is left alone; apt-get is asked only for what is missing. The race detector needs a C compiler.
-test-deps: test-programs $(NODE_TESTS:=/node_modules/.package-lock.json)
+test-deps: test-programs $(BUF) $(NODE_TESTS:=/node_modules/.package-lock.json)
 
 %/node_modules/.package-lock.json: %/package-lock.json %/package.json | test-programs
 	npm ci --prefix $* --ignore-scripts --no-audit --no-fund

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,11 +65,8 @@ func checkREST(ctx context.Context, c *contender, s *scenario.Scenario) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range c.headers {
+	for _, h := range slices.Concat(c.headers, s.Headers()) {
 		request.Header.Set(h[0], h[1])
-	}
-	if s.Body != nil {
-		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -82,8 +80,13 @@ func checkREST(ctx context.Context, c *contender, s *scenario.Scenario) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d: %s", response.StatusCode, short(string(body)))
 	}
-	if c.raw {
+	switch {
+	case c.raw:
 		return sameBytes(body, s.Replies)
+	case s.Web == scenario.GRPCWeb:
+		return sameFrame(body, s.Replies[0])
+	case response.Header.Get("Content-Type") == "text/event-stream":
+		body = dataOf(body)
 	}
 	return sameJSON(body, s.Replies, protojson.MarshalOptions{EmitDefaultValues: c.zeros})
 }
@@ -131,6 +134,32 @@ func sameBytes(got []byte, replies []proto.Message) error {
 		return fmt.Errorf("the answer is another one: %d bytes, want %d", len(got), len(want))
 	}
 	return nil
+}
+
+// sameFrame compares the message of a gRPC-Web response; behind it are the trailers, which say that all went well.
+func sameFrame(body []byte, reply proto.Message) error {
+	const prefix = 5
+	want := scenario.Wire(reply)
+	if len(body) < prefix+len(want) || !bytes.Equal(body[prefix:prefix+len(want)], want) {
+		return fmt.Errorf("the answer is another one: %s", short(string(body)))
+	}
+	trailers := strings.ToLower(string(body[prefix+len(want):]))
+	if !strings.Contains(trailers, "grpc-status: 0\r\n") && !strings.Contains(trailers, "grpc-status:0\r\n") {
+		return fmt.Errorf("the call failed: %s", short(trailers))
+	}
+	return nil
+}
+
+// dataOf is what server-sent events without a name have as data.
+func dataOf(events []byte) (data []byte) {
+	for event := range strings.SplitSeq(string(events), "\n\n") {
+		for line := range strings.Lines(event) {
+			if text, ok := strings.CutPrefix(line, "data: "); ok && !strings.Contains(event, "event: ") {
+				data = append(append(data, text...), '\n')
+			}
+		}
+	}
+	return data
 }
 
 // sameJSON compares JSON values, in whatever way they are written.

@@ -24,13 +24,14 @@ type contender struct {
 	plain   bool   // has the routes of PlainSchema
 	zeros   bool   // writes fields that are not set, and cannot be told not to
 	raw     bool   // answers REST with encoded protobuf
+	web     bool   // speaks Connect and gRPC-Web where it speaks REST
 	metrics string // host:port that tells the allocations; empty if it does not
 	process *process.Process
 }
 
 // takes reports whether the contender is measured in a scenario.
 func (c *contender) takes(s *scenario.Scenario) bool {
-	return c.address(s) != "" && (c.only == nil || slices.Contains(c.only, s.Name))
+	return c.address(s) != "" && (s.Web == "" || c.web) && (c.only == nil || slices.Contains(c.only, s.Name))
 }
 
 func (c *contender) address(s *scenario.Scenario) string {

@@ -85,5 +85,5 @@ func (f *field) gatehouse(name, config, descriptors string, stdout *os.File) (*l
 	}
 	p, err := f.startTo(stdout, addresses[0], f.program("gatehouse"), "serve", "--config", file, "--descriptors", descriptors,
 		"--backend", f.backend, "--listen", addresses[0], "--listen-grpc", addresses[1], "--listen-admin", addresses[2])
-	return &listeners{contender{name: name, rest: addresses[0], grpc: addresses[0], metrics: addresses[2], process: p}, addresses[1]}, err
+	return &listeners{contender{name: name, web: true, rest: addresses[0], grpc: addresses[0], metrics: addresses[2], process: p}, addresses[1]}, err
 }

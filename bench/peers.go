@@ -18,7 +18,12 @@ func (f *field) startDynamic() ([]*contender, error) {
 }
 
 func (f *field) startVanguard() ([]*contender, error) {
-	return f.startREST("vanguard", "vanguard", "vanguard, from descriptors")
+	started, err := f.startREST("vanguard", "vanguard", "vanguard, from descriptors")
+	if err != nil {
+		return nil, err
+	}
+	started[0].web = true
+	return started, nil
 }
 
 // startREST starts a peer that is measured with REST only.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-gateway/gatehouse/bench/backend"
@@ -139,11 +140,11 @@ func (b *bench) once(ctx context.Context, c *contender, s *scenario.Scenario, se
 
 func (b *bench) load(ctx context.Context, c *contender, s *scenario.Scenario, seconds int) (load.Result, error) {
 	call := load.Call{
-		Address: c.address(s), Verb: s.Verb, Target: c.target(s), Headers: c.headers, Body: s.Body,
+		Address: c.address(s), Verb: s.Verb, Target: c.target(s), Headers: slices.Concat(c.headers, s.Headers()), Body: s.Body,
 		Connections: s.Connections, Streams: s.Streams, Seconds: seconds, Folder: b.folder,
 	}
 	if s.GRPC {
-		call.Target, call.Body = s.Method, scenario.Wire(s.Request)
+		call.Target, call.Body, call.Headers = s.Method, scenario.Wire(s.Request), c.headers
 		return load.GRPC(ctx, call)
 	}
 	return load.REST(ctx, call)

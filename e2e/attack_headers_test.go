@@ -274,13 +274,82 @@ func crossOrigin(t *testing.T, s *siege) {
 	if r := fetch(t, "GET", "http://"+g.Public+"/dear/a", ""); r.StatusCode != 200 {
 		t.Errorf("preflights took budget: %d", r.StatusCode)
 	}
+	crossOriginAllowed(t, s)
+	s.backend.Answer(nil)
+}
+
+// crossOriginAllowed is for pages that may call, and those that look like them.
+func crossOriginAllowed(t *testing.T, s *siege) {
+	s.backend.Take()
+	g := s.serve(t, "default_access: PUBLIC", keysYAML(), "cors: {allowed_origins: [https://example.com, 'https://*.example.org'], credentials: true}",
+		"services: [{match: attack.v1.Attack.Many, cors: {}}, {match: attack.v1.Attack.Open, cors: {allowed_origins: ['*']}}]")
+	url := "http://" + g.Public
+	ask := func(verb, target, origin string, headers ...string) *testkit.Response {
+		return fetch(t, verb, url+target, "", append(headers, "Origin: "+origin)...)
+	}
+	for origin, want := range map[string]string{
+		"https://example.com": "https://example.com", "https://a.example.org": "https://a.example.org",
+		"null": "", "https://evil-example.com": "", "https://example.com.evil.com": "", "https://evil-example.org": "", "http://example.com": "", "https://example.com:444": "", "*": "",
+	} {
+		for what, r := range map[string]*testkit.Response{
+			"reply":             ask("GET", "/echo/a", origin),
+			"refusal":           ask("GET", "/mine/a", origin),
+			"nothing there":     ask("GET", "/nowhere", origin),
+			"gRPC-Web":          ask("POST", "/attack.v1.Attack/Mine", origin, "Content-Type: application/grpc-web"),
+			"Connect":           ask("POST", "/attack.v1.Attack/Mine", origin, "Content-Type: application/connect+json"),
+			"preflight":         ask("OPTIONS", "/dear/a", origin, "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: x-api-key"),
+			"Connect preflight": ask("OPTIONS", "/attack.v1.Attack/Dear", origin, "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type"),
+		} {
+			got := r.Header
+			if got.Get("Access-Control-Allow-Origin") != want || (got.Get("Access-Control-Allow-Credentials") == "true") != (want != "") || !strings.Contains(strings.Join(got.Values("Vary"), ","), "Origin") {
+				t.Errorf("%s, %s: %d %v", origin, what, r.StatusCode, got)
+			}
+			preflight := strings.HasSuffix(what, "preflight")
+			if preflight && (r.StatusCode != 204 || want != "" && (!strings.Contains(got.Get("Access-Control-Allow-Headers"), "x-api-key") || got.Get("Access-Control-Allow-Methods") == "")) {
+				t.Errorf("%s, %s: %d %v", origin, what, r.StatusCode, got)
+			}
+			if !preflight && want != "" && !strings.Contains(got.Get("Access-Control-Expose-Headers"), "grpc-status") {
+				t.Errorf("%s, %s: %v", origin, what, got)
+			}
+		}
+	}
+	if called := s.called(); len(called) != 9 { // /echo/a
+		t.Errorf("called: %v", called)
+	}
+	for range 2 { // the budget is whole
+		if r := ask("GET", "/dear/a", "https://example.com"); r.StatusCode != 200 {
+			t.Errorf("preflights took budget: %d", r.StatusCode)
+		}
+	}
+	if r := ask("GET", "/many", "https://example.com"); r.Header.Get("Access-Control-Allow-Origin") != "" || r.StatusCode != 200 {
+		t.Errorf("a service without: %d %v", r.StatusCode, r.Header)
+	}
+	r := ask("GET", "/open/a", "https://anybody.example")
+	if r.Header.Get("Access-Control-Allow-Origin") != "*" || r.Header.Get("Access-Control-Allow-Credentials") != "" || r.Header.Get("Access-Control-Expose-Headers") != "*" {
+		t.Errorf("a service for all: %d %v", r.StatusCode, r.Header)
+	}
+	if r := fetch(t, "GET", url+"/echo/a", ""); !strings.Contains(r.Header.Get("Vary"), "Origin") {
+		t.Errorf("no page: %v", r.Header) // a cache may keep it for one
+	}
+	for origin, want := range map[string]int{"https://a.example.org": 101, "https://example.com": 101, "https://example.com.evil.com": 403} {
+		r := handshakeSaid(t, g.Public, "GET /echo/a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: "+origin+"\r\n\r\n")
+		if r.StatusCode != want {
+			t.Errorf("a socket of %s: %d, want %d", origin, r.StatusCode, want)
+		}
+	}
+	if r := fetch(t, "OPTIONS", url+"/echo/a", ""); r.StatusCode != 204 || r.Header.Get("Allow") == "" {
+		t.Errorf("OPTIONS: %d %v", r.StatusCode, r.Header)
+	}
+	s.backend.Take()
 }
 
 // 22: a page of another origin opens no socket, a token is checked and goes nowhere else, and a cookie is no credential.
 func upgradesToSockets(t *testing.T, s *siege) {
 	const handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 	for origin, open := range map[string]bool{
-		"": true, "http://x": true, "https://X": true,
+		"": true, "http://x": true, "https://x": true,
+		"https://X": false, "http://x:80": false, "http://x:8080": false, // as no browser writes it, or another port
 		"https://evil.example": false, "null": false, "http://x.evil.example": false, "http://x@evil.example": false, "file://x": false, "x": false, "://": false,
 	} {
 		header := ""

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -222,4 +223,46 @@ func hostsThatDisagree(t *testing.T, s *siege) {
 		t.Errorf("authority and host that are the same: %+v", o)
 	}
 	s.untouched(t, "authority and host that differ")
+	s.backend.Take()
+	hostsOfCertificates(t, s)
+}
+
+// hostsOfCertificates: whom a certificate identifies names the same host to TLS and to HTTP, in every form.
+func hostsOfCertificates(t *testing.T, s *siege) {
+	a := newAuthority(t)
+	a.issue(t, "server")
+	a.issue(t, "caller")
+	g := s.serve(t, "default_access: PUBLIC", fmt.Sprintf("tls: {cert_file: %q, key_file: %q, client_ca_file: %q}", a.file("server", "cert"), a.file("server", "key"), a.file("authority", "cert")))
+	for version := 1; version <= 2; version++ {
+		for sni, hosts := range map[string]map[string]int{
+			"localhost": {"localhost": 200, "LOCALHOST:8443": 200, "localhost.": 200, "other.example": 421, "localhost.evil.example": 421, "127.0.0.1": 421},
+			"":          {"localhost": 200, "other.example": 200}, // an address has no name in TLS
+		} {
+			config := a.client(t, "caller")
+			config.ServerName = sni
+			for host, want := range hosts {
+				for _, headers := range [][]string{nil, {"Content-Type: application/proto"}, {"Content-Type: application/grpc-web"}} {
+					verb, target := "GET", "/echo/a"
+					if headers != nil {
+						verb, target = "POST", "/attack.v1.Attack/Echo"
+					}
+					r := fetchBy(t, secured(t, config, version), verb, "https://"+g.Public+target, "", append(headers, "Host: "+host)...)
+					if r.StatusCode != want {
+						t.Errorf("HTTP/%d, TLS to %q, host %s, %v: %d %s, want %d", version, sni, host, headers, r.StatusCode, r.Text, want)
+					}
+				}
+			}
+		}
+	}
+	s.backend.Take()
+	conn, err := tls.Dial("tcp", g.Public, func() *tls.Config { c := a.client(t, "caller"); c.ServerName = "localhost"; return c }())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "GET https://other.example/echo/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	if text, err := io.ReadAll(conn); err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 421 ") {
+		t.Errorf("absolute form: %v %s", err, text)
+	}
+	s.untouched(t, "absolute form")
 }

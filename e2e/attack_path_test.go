@@ -32,11 +32,7 @@ func (s *siege) get(t *testing.T, target string, headers ...string) *testkit.Res
 // invoke calls a unary method of attack.v1 by gRPC, with a request in JSON, and returns how it ended.
 func (s *siege) invoke(t *testing.T, address, method, request string, md ...string) *status.Status {
 	t.Helper()
-	d, err := s.files.Registry().FindDescriptorByName(protoreflect.FullName("attack.v1.Attack." + method))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := d.(protoreflect.MethodDescriptor)
+	m := s.method(t, method)
 	in, out := dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())
 	if err := protojson.Unmarshal([]byte(request), in); err != nil {
 		t.Fatal(err)
@@ -44,6 +40,16 @@ func (s *siege) invoke(t *testing.T, address, method, request string, md ...stri
 	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), md...), longest)
 	defer cancel()
 	return status.Convert(dialed(t, address).Invoke(ctx, "/attack.v1.Attack/"+method, in, out))
+}
+
+// method is a method of the schema.
+func (s *siege) method(t *testing.T, name string) protoreflect.MethodDescriptor {
+	t.Helper()
+	d, err := s.files.Registry().FindDescriptorByName(protoreflect.FullName("attack.v1.Attack." + name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.(protoreflect.MethodDescriptor)
 }
 
 // 17: policy acts on the method that routing found, so no spelling of a path passes it by.
@@ -130,6 +136,7 @@ func caseAndHosts(t *testing.T, s *siege) {
 // method of the demo; here are all kinds of decisions.
 func sameDecisionByEveryProtocol(t *testing.T, s *siege) {
 	g := s.serve(t, "default_access: PUBLIC", keysYAML())
+	ways := newWays(t, g)
 	reader := keyOf("reader")
 	for _, c := range []struct {
 		method, request, key string
@@ -140,47 +147,39 @@ func sameDecisionByEveryProtocol(t *testing.T, s *siege) {
 		{"Echo", `{"text":"a"}`, "reader.wrong", codes.Unauthenticated},
 		{"Mine", `{"text":"a"}`, "", codes.Unauthenticated},
 		{"Mine", `{"text":"a"}`, reader, codes.OK},
+		{"MineForLong", `{"text":"a"}`, "", codes.Unauthenticated},
 		{"Shut", `{"text":"a"}`, "", codes.PermissionDenied},
 		{"Shut", `{"text":"a"}`, reader, codes.PermissionDenied},
 		{"Judged", `{"text":"fits"}`, "", codes.OK},
 		{"Judged", `{"text":"does not fit"}`, "", codes.InvalidArgument},
-		{"Dear", `{"text":"1"}`, "", codes.OK},                // by REST; the budget is two
-		{"Dear", `{"text":"2"}`, "", codes.ResourceExhausted}, // the call before came three times
 	} {
-		var headers, md []string
+		headers := http.Header{}
 		if c.key != "" {
-			headers, md = []string{"x-api-key: " + c.key}, []string{"x-api-key", c.key}
+			headers.Set("X-Api-Key", c.key)
 		}
-		r := fetch(t, "POST", "http://"+g.Public+"/attack.v1.Attack/"+c.method, c.request, headers...)
-		rest := map[int]codes.Code{200: codes.OK, 400: codes.InvalidArgument, 401: codes.Unauthenticated, 403: codes.PermissionDenied, 429: codes.ResourceExhausted}[r.StatusCode]
-		public, inside := s.invoke(t, g.Public, c.method, c.request, md...), s.invoke(t, g.GRPC, c.method, c.request, md...)
-		if c.method == "Dear" && c.want == codes.OK { // one budget for all
-			if rest != codes.OK || public.Code() != codes.OK || inside.Code() != codes.ResourceExhausted {
-				t.Errorf("a budget of two: REST %s, gRPC %s, inside %s", rest, public.Code(), inside.Code())
+		answers := ways.every(t, s.method(t, c.method), []string{c.request}, headers)
+		for by, got := range answers {
+			if got.Code != c.want || got.Reason != answers["grpc"].Reason || c.want != codes.OK && got.Reason == "" {
+				t.Errorf("%s %s, key %q, by %s: %+v, want %s, as by gRPC: %s", c.method, c.request, c.key, by, got, c.want, answers["grpc"].Reason)
 			}
-			continue
 		}
-		if rest != c.want || public.Code() != c.want || inside.Code() != c.want {
-			t.Errorf("%s %s, key %q: REST %s, gRPC %v, inside %v, want %s", c.method, c.request, c.key, rest, public, inside, c.want)
+		if len(answers) < 10 {
+			t.Errorf("only %d protocols were asked", len(answers))
 		}
-		if c.want == codes.OK {
-			continue
+	}
+	// A budget of two is one for all protocols together.
+	passed := 0
+	for by, got := range ways.every(t, s.method(t, "Dear"), []string{`{"text":"1"}`}, http.Header{}) {
+		if got.Code == codes.OK {
+			passed++
+		} else if got.Code != codes.ResourceExhausted || got.Reason != "QUOTA_EXCEEDED" {
+			t.Errorf("beyond the budget, by %s: %+v", by, got)
 		}
-		if reason := failureOf(t, r).reason(); reason != reasonOf(public) || reason != reasonOf(inside) || reason == "" {
-			t.Errorf("%s: REST %s, gRPC %s, inside %s", c.method, reason, reasonOf(public), reasonOf(inside))
-		}
+	}
+	if passed != 2 {
+		t.Errorf("%d calls passed, want 2", passed)
 	}
 	s.backend.Take()
-}
-
-// reasonOf returns the reason of an error of the gateway.
-func reasonOf(st *status.Status) string {
-	for _, d := range st.Details() {
-		if info, ok := d.(interface{ GetReason() string }); ok {
-			return info.GetReason()
-		}
-	}
-	return ""
 }
 
 // 20: who says nothing serves nobody, and what is inside cannot be seen from outside.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -138,10 +139,40 @@ func bombs(t *testing.T, s *siege) {
 		}
 		s.untouched(t, "lie")
 	}
+	s.bombsByWeb(t, g)
 	if grown := g.MemoryPeak(t) - before; grown > memoryMax && !testkit.Race() {
 		t.Errorf("it took %d MiB", grown>>20)
 	}
 	alive(t, g)
+}
+
+// bombsByWeb sends bombs by gRPC-Web and Connect, whole and in frames.
+func (s *siege) bombsByWeb(t *testing.T, g *testkit.Gateway) {
+	for coding, small := range map[string][]byte{"gzip": bomb(t, 40<<20), "zstd": zstdBomb(t, 40<<20)} {
+		for _, c := range []struct {
+			method, media, header string
+			body                  []byte
+			want                  string // in the answer
+		}{
+			{"Post", "application/proto", "Content-Encoding: ", small, `"code":"resource_exhausted"`},
+			{"Post", "application/json", "Content-Encoding: ", small, `"code":"resource_exhausted"`},
+			{"Upload", "application/connect+proto", "Connect-Content-Encoding: ", framed(1, small), `"code":"resource_exhausted"`},
+			{"Upload", "application/connect+json", "Connect-Content-Encoding: ", framed(1, small), `"code":"resource_exhausted"`},
+			{"Upload", "application/connect+json", "Connect-Content-Encoding: ", framed(1, small[:100]), `"code":"invalid_argument"`},
+			{"Upload", "application/connect+json", "Connect-Content-Encoding: ", framed(0, small[:100])[:50], `"code":"invalid_argument"`},
+			{"Post", "application/grpc-web+proto", "Grpc-Encoding: ", framed(1, small), "8"},
+			{"Post", "application/grpc-web+json", "Grpc-Encoding: ", framed(1, small), "8"},
+			{"Post", "application/grpc-web-text", "Grpc-Encoding: ", []byte(base64.StdEncoding.EncodeToString(framed(1, small))), "8"},
+			{"Post", "application/grpc-web", "Grpc-Encoding: ", framed(1, small[:100]), "13"},
+			{"Post", "application/grpc-web", "Grpc-Encoding: ", binary.BigEndian.AppendUint32([]byte{0}, 1<<31-1), "8"},
+		} {
+			r := fetch(t, "POST", "http://"+g.Public+"/attack.v1.Attack/"+c.method, string(c.body), "Content-Type: "+c.media, c.header+coding, "Connect-Protocol-Version: 1")
+			if got := r.Header.Get("Grpc-Status"); got != c.want && !strings.Contains(r.Text, c.want) {
+				t.Errorf("%s by %s, %s: %d, status %q, %.200s", c.method, c.media, coding, r.StatusCode, got, r.Text)
+			}
+		}
+	}
+	s.untouched(t, "bombs by gRPC-Web and Connect")
 }
 
 func gzipped(t *testing.T, data []byte) []byte {

@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,21 +65,42 @@ func TestBrowser(t *testing.T) {
 	backend := testkit.NewBackend(t, files)
 	left := make(chan struct{}, 100)
 	backend.Answer(libraryForPages(left))
-	g := testkit.Serve(t, "--dev", "--proto", dir, "--backend", backend.Target)
-	page := exec.CommandContext(bounded(t), "node", "browser/run.mjs", "http://"+g.Public, testkit.Descriptors(t, files))
+	for name, page := range map[string]struct{ config, origin string }{
+		"SameOrigin":  {"", ""},
+		"OtherOrigin": {"cors: {allowed_origins: ['http://localhost:*'], allowed_headers: ['*']}", "http://localhost:5173"},
+		"Credentials": {"cors: {allowed_origins: ['http://localhost:5173'], credentials: true, allowed_headers: ['*'], exposed_headers: [x-header, x-trailer, trailer-x-trailer, grpc-status, grpc-message, grpc-status-details-bin]}", "http://localhost:5173"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := testkit.Serve(t, append(configFile(t, page.config), "--dev", "--proto", dir, "--backend", backend.Target)...)
+			inPage(t, left, "http://"+g.Public, testkit.Descriptors(t, files), cmp.Or(page.origin, "http://"+g.Public))
+		})
+	}
+}
+
+// inPage calls the gateway from a page of an origin.
+func inPage(t *testing.T, left <-chan struct{}, gateway, descriptors, origin string) {
+	page := exec.CommandContext(bounded(t), "node", "browser/run.mjs", gateway, descriptors, origin)
 	var stdout, stderr bytes.Buffer
 	page.Stdout, page.Stderr = &stdout, &stderr
 	if err := page.Run(); err != nil {
 		t.Fatalf("the page: %v (make test-deps installs what it needs)\n%s%s", err, stdout.String(), stderr.String())
 	}
-	var clients map[string]map[string]seen
-	if err := json.Unmarshal(stdout.Bytes(), &clients); err != nil {
+	var got struct {
+		Clients map[string]map[string]seen
+		Own     map[string][]string
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 		t.Fatalf("%v: %s", err, stdout.String())
 	}
-	if len(clients) == 0 {
-		t.Fatal("no client was run")
+	if len(got.Clients) != 5 || len(got.Own) != 4 {
+		t.Fatalf("%d clients and %d cases without", len(got.Clients), len(got.Own))
 	}
-	for client, calls := range clients {
+	for name, titles := range got.Own {
+		if !slices.Equal(titles, []string{"0", "1", "2"}) {
+			t.Errorf("%s: %q", name, titles)
+		}
+	}
+	for client, calls := range got.Clients {
 		for name, want := range inBrowser {
 			if name == "streamThatIsLeft" && client == "grpc-web-binary" {
 				continue // it sees a stream's messages only at its end

@@ -36,6 +36,7 @@ func coded() map[int]func(*testing.T, *kit) {
 		86:  connectGet,
 		87:  headAndOptions,
 		89:  webText,
+		90:  serverSentEvents,
 		96:  refusalOrderAndErrorInfo,
 		98:  noHeaderFromMessages,
 		99:  undefinedStatus,

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-gateway/gatehouse/internal/demo"
 	libraryv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/acme/library/v1"
@@ -148,11 +149,14 @@ func TestClientLeaves(t *testing.T) {
 		return r.Context().Err()
 	})
 	h1 := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	by := func(client *http.Client, verb, path, body string) func(context.Context) error {
+	by := func(client *http.Client, verb, path, body string, media ...string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			req, err := http.NewRequestWithContext(ctx, verb, s.url(path), strings.NewReader(body))
 			if err != nil {
 				return err
+			}
+			if len(media) > 0 {
+				req.Header["Content-Type"] = media
 			}
 			resp, err := client.Do(req)
 			if err != nil {
@@ -164,12 +168,21 @@ func TestClientLeaves(t *testing.T) {
 		}
 	}
 	library := s.library(t)
+	const unary, stream = "/acme.library.v1.Library/GetBook", "/acme.library.v1.Library/WatchShelf"
+	book, shelf := "\x0a\x1c"+origin, "\x00\x00\x00\x00\x11\x0a\x0fshelves/science"
 	for name, call := range map[string]func(context.Context) error{
-		"HTTP1":       by(h1, "GET", "/v1/"+origin, ""),
-		"HTTP1Body":   by(h1, "POST", "/v1/"+origin+":archive", `{"reason": "x"}`),
-		"HTTP1Stream": by(h1, "GET", "/v1/shelves/science:watch", ""),
-		"HTTP2":       by(h2c(t), "GET", "/v1/"+origin, ""),
-		"HTTP2Stream": by(h2c(t), "GET", "/v1/shelves/science:watch", ""),
+		"HTTP1":              by(h1, "GET", "/v1/"+origin, ""),
+		"HTTP1Body":          by(h1, "POST", "/v1/"+origin+":archive", `{"reason": "x"}`),
+		"HTTP1Stream":        by(h1, "GET", "/v1/shelves/science:watch", ""),
+		"HTTP2":              by(h2c(t), "GET", "/v1/"+origin, ""),
+		"HTTP2Stream":        by(h2c(t), "GET", "/v1/shelves/science:watch", ""),
+		"HTTP1Connect":       by(h1, "POST", unary, book, "application/proto"),
+		"HTTP1ConnectStream": by(h1, "POST", stream, shelf, "application/connect+proto"),
+		"HTTP1Web":           by(h1, "POST", unary, "\x00\x00\x00\x00\x1e"+book, "application/grpc-web"),
+		"HTTP1WebStream":     by(h1, "POST", stream, shelf, "application/grpc-web"),
+		"HTTP2Connect":       by(h2c(t), "POST", unary, book, "application/proto"),
+		"HTTP2ConnectStream": by(h2c(t), "POST", stream, shelf, "application/connect+proto"),
+		"HTTP2WebStream":     by(h2c(t), "POST", stream, shelf, "application/grpc-web"),
 		"GRPC": func(ctx context.Context) error {
 			_, err := library.GetBook(ctx, &libraryv1.GetBookRequest{Name: origin})
 			return err
@@ -308,4 +321,50 @@ func TestLargeGRPCMessage(t *testing.T) {
 	if calls := s.backend.Take(); len(calls) != 0 {
 		t.Errorf("the backend was called %d times", len(calls))
 	}
+}
+
+// TestBackendDiesInMidStream: each client hears a status, and what came before it.
+func TestBackendDiesInMidStream(t *testing.T) {
+	t.Parallel()
+	files := testkit.Compile(t, sourcesOf(demo.Modules()[0]))
+	d, err := files.Registry().FindDescriptorByName("acme.library.v1.Library.WatchShelf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, speaker := range speakers() {
+		t.Run(speaker.name, func(t *testing.T) {
+			t.Parallel()
+			server := grpc.NewServer()
+			libraryv1.RegisterLibraryServer(server, dying{server: server})
+			target, _ := serveOn(t, "127.0.0.1:0", server)
+			g := testkit.Serve(t, "--dev", "--descriptors", testkit.Descriptors(t, files), "--backend", target)
+			ctx := withConn(bounded(t), dialed(t, g.Public))
+			if speaker.inside {
+				ctx = withConn(ctx, dialed(t, g.GRPC))
+			}
+			m := d.(protoreflect.MethodDescriptor)
+			if speaker.fits != nil && !speaker.fits(m) {
+				t.Skip("no streams")
+			}
+			got, err := speaker.call(ctx, g, m, []string{`{"name":"shelves/science"}`}, http.Header{})
+			if err != nil || got.Code != codes.Unavailable || len(got.Replies) > 1 {
+				t.Errorf("%+v, %v; want UNAVAILABLE, after a reply if it was in time", got, err)
+			}
+		})
+	}
+}
+
+// dying is a library whose process ends when it has answered once.
+type dying struct {
+	libraryv1.UnimplementedLibraryServer
+	server *grpc.Server
+}
+
+func (d dying) WatchShelf(_ *libraryv1.WatchShelfRequest, stream grpc.ServerStreamingServer[libraryv1.ShelfEvent]) error {
+	if err := stream.Send(&libraryv1.ShelfEvent{}); err != nil {
+		return err
+	}
+	go d.server.Stop()
+	<-stream.Context().Done()
+	return nil
 }

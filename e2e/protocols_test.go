@@ -96,7 +96,11 @@ func (w *ways) agreeOn(t *testing.T, backend *testkit.Backend, m protoreflect.Me
 		"BadKey":  {echoTwice, http.Header{"X-Api-Key": {"reader.wrong"}}},
 	} {
 		backend.Answer(marked(c.script))
-		answers := w.every(t, m, []string{"{}"}, c.headers)
+		requests := []string{"{}"}
+		if m.IsStreamingClient() {
+			requests = []string{"{}", "{}", "{}"}
+		}
+		answers := w.every(t, m, requests, c.headers)
 		want, ok := answers["grpc"]
 		for by, got := range answers {
 			if nowhere(want) && (nowhere(got) || by == "grpc inside") {

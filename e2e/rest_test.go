@@ -26,6 +26,8 @@ func TestREST(t *testing.T) {
 		"StreamIsLinesThatLeaveAtOnce":       streamLines,
 		"StreamThatFailsBeforeItsFirstLine":  streamFailsEarly,
 		"StreamThatFailsEndsWithAnErrorLine": streamFailsLate,
+		"StreamsByAccept":                    streamsByAccept,
+		"ManyMessagesByBody":                 manyByBody,
 		"StreamWithoutLines":                 streamEmpty,
 		"BidiTakesItsBodyAsOneMessage":       bidi,
 		"ClientThatLeavesEndsTheCall":        clientLeaves,

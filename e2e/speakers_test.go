@@ -53,7 +53,7 @@ type learned struct {
 // speakers are clients of all protocols, most of them other people's.
 func speakers() []speaker {
 	return []speaker{
-		{name: "rest", call: speakREST, fits: func(m protoreflect.MethodDescriptor) bool { return !m.IsStreamingClient() }},
+		{name: "rest", call: speakREST},
 		{name: "grpc", call: speakGRPC},
 		{name: "grpc inside", call: speakGRPC, inside: true},
 		{name: "grpc json", call: speakConnect(connecthttp.WithGRPC(), connecthttp.WithProtoJSON())},
@@ -258,11 +258,14 @@ func every(h *connectgo.Header) func(yield func(string, []string)) {
 
 // speakREST sends a POST to the gRPC path, which every method has.
 func speakREST(ctx context.Context, g *testkit.Gateway, m protoreflect.MethodDescriptor, requests []string, headers http.Header) (out learned, err error) {
-	request, err := http.NewRequestWithContext(ctx, "POST", "http://"+g.Public+pathOf(m), strings.NewReader(requests[0]))
+	request, err := http.NewRequestWithContext(ctx, "POST", "http://"+g.Public+pathOf(m), strings.NewReader(strings.Join(requests, "\n")))
 	if err != nil {
 		return out, err
 	}
 	request.Header = headers.Clone()
+	if m.IsStreamingClient() {
+		request.Header.Set("Content-Type", "application/x-ndjson")
+	}
 	request.Header.Set("Te", "trailers")
 	response, err := cleartext2.Do(request)
 	if err != nil {

@@ -3,7 +3,10 @@ package e2e
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -86,5 +89,81 @@ func TestTLS(t *testing.T) {
 	}
 	if r := fetchBy(t, secured(t, a.client(t, "caller"), 2), "GET", "https://"+admin+"/v1/modules", ""); r.StatusCode != 200 {
 		t.Errorf("admin: %d %s", r.StatusCode, r.Text)
+	}
+}
+
+// TestTLSReload replaces certificates while the gateway runs.
+func TestTLSReload(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	a.issue(t, "server")
+	a.issue(t, "caller")
+	successor := newAuthority(t)
+	successor.issue(t, "caller")
+	authorities := filepath.Join(t.TempDir(), "authorities.pem")
+	replace := func(path, with string) {
+		t.Helper()
+		text, err := os.ReadFile(with)
+		if err == nil {
+			err = os.WriteFile(path+".new", text, 0o600)
+		}
+		if err == nil {
+			err = os.Rename(path+".new", path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(authorities, a.file("authority", "cert"))
+	s := newScripted(t, fmt.Sprintf("tls: {cert_file: %q, key_file: %q, client_ca_file: %q}", a.file("server", "cert"), a.file("server", "key"), authorities))
+	url := "https://" + s.gateway.Public + "/v1/shelves"
+
+	get := func(client *http.Client) (serial string, err error) {
+		resp, err := client.Get(url)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != 200 {
+			return "", fmt.Errorf("HTTP %d", resp.StatusCode)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		return resp.TLS.PeerCertificates[0].SerialNumber.String(), err
+	}
+	kept := secured(t, a.client(t, "caller"), 2)
+	first, err := get(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := func() string {
+		serial, err := get(secured(t, a.client(t, "caller"), 1))
+		if err != nil {
+			return err.Error()
+		}
+		return serial
+	}
+	a.issue(t, "server") // writes the same files again
+	until(t, "the new certificate is served", func() bool { return served() != first })
+	second := served()
+	if serial, err := get(kept); err != nil || serial != first {
+		t.Errorf("the open connection: %s, %v", serial, err)
+	}
+
+	addFile(t, filepath.Dir(a.file("server", "cert")), "server.key", "no key")
+	until(t, "the log tells of the broken key", func() bool {
+		return served() == second && strings.Contains(s.gateway.Stderr(), "the changed certificate cannot be used")
+	})
+	a.issue(t, "server")
+	until(t, "the third certificate is served", func() bool { now := served(); return now != first && now != second })
+
+	replace(authorities, successor.file("authority", "cert"))
+	later := successor.client(t, "caller")
+	later.RootCAs = a.client(t, "").RootCAs
+	until(t, "the new authority's clients are let in", func() bool { _, err := get(secured(t, later, 2)); return err == nil })
+	if _, err := get(secured(t, a.client(t, "caller"), 2)); err == nil {
+		t.Error("the old authority's clients are still let in")
+	}
+	if serial, err := get(kept); err != nil || serial != first {
+		t.Errorf("the open connection, at the end: %s, %v", serial, err)
 	}
 }

@@ -35,6 +35,8 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		BareErrors: g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
 		Ending:     g.ending,
 		Outlive:    g.outlive,
+		Heartbeat:  g.cfg.GetRest().GetHeartbeat().AsDuration(),
+		Retry:      g.cfg.GetRest().GetRetry().AsDuration(),
 		Compress:   g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
 		ETags:      g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
 		Errors:     shapeOf(g.cfg.GetErrors()),

@@ -37,6 +37,7 @@ type Gateway struct {
 	pool   *backend.Pool
 	own    [len(listeners)]own
 	origin origin
+	cors   crossOrigin
 	// ending is over when upgraded connections have to end; net/http does not end them. It is a context because a call can
 	// listen to one without a goroutine of its own.
 	ending context.Context
@@ -69,6 +70,9 @@ func New(ctx context.Context, cfg *configv1.Config, log *slog.Logger, accessLog 
 		return nil, err
 	}
 	if g.origin, err = newOrigin(cfg.GetTrustedProxies()); err != nil {
+		return nil, err
+	}
+	if g.cors, err = newCrossOrigin(cfg); err != nil {
 		return nil, err
 	}
 	g.pool = backend.New(backend.Config{ReplyBytesMax: int(cfg.GetLimits().GetReplyBytesMax())})
@@ -163,7 +167,7 @@ func (g *Gateway) compileFixed(ctx context.Context, files *compile.Files) (*Snap
 
 // compile makes the snapshot of a schema, without putting it to use. Whoever gets it swaps or releases it.
 func (g *Gateway) compile(schema Schema) (*Snapshot, error) {
-	c := &compiler{cfg: g.cfg, set: g.set, own: g.own, schema: schema, backends: newBackends(g.cfg, g.pool)}
+	c := &compiler{cfg: g.cfg, cors: g.cors, set: g.set, own: g.own, schema: schema, backends: newBackends(g.cfg, g.pool)}
 	return c.compile()
 }
 

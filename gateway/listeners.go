@@ -3,13 +3,11 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +16,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
-	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
@@ -80,17 +77,17 @@ func (l *listening) closeListeners() {
 // servers makes the three servers, with TLS where it is configured.
 func (l *listening) servers() error {
 	cfg := l.gateway.cfg
-	public, err := serverTLS(cfg.GetTls())
+	public, err := newTLS("tls", cfg.GetTls(), l.gateway.log)
 	if err != nil {
-		return fmt.Errorf("tls: %w", err)
+		return err
 	}
-	internal, err := serverTLS(cfg.GetTlsGrpc())
+	internal, err := newTLS("tls_grpc", cfg.GetTlsGrpc(), l.gateway.log)
 	if err != nil {
-		return fmt.Errorf("tls_grpc: %w", err)
+		return err
 	}
-	admin, err := serverTLS(cfg.GetTlsAdmin())
+	admin, err := newTLS("tls_admin", cfg.GetTlsAdmin(), l.gateway.log)
 	if err != nil {
-		return fmt.Errorf("tls_admin: %w", err)
+		return err
 	}
 	l.publicHTTP = l.http(l.gateway.handler(rpc.ListenerPublic), public)
 	l.adminHTTP = l.http(l.adminHandler(), admin)
@@ -236,29 +233,4 @@ func (l *listening) readiness(w http.ResponseWriter) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
-}
-
-// serverTLS returns the TLS of a listener, nil for none.
-func serverTLS(t *configv1.ServerTls) (*tls.Config, error) {
-	if t == nil {
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(t.GetCertFile(), t.GetKeyFile())
-	if err != nil {
-		return nil, err
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	if t.GetClientCaFile() == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(t.GetClientCaFile())
-	if err != nil {
-		return nil, err
-	}
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s: no PEM certificate in it", t.GetClientCaFile())
-	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	return config, nil
 }

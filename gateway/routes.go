@@ -80,9 +80,22 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Value: &front.Route{
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body,
 			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
-			Errors: errorsOf(c.cfg, u.method.Descriptor), Success: success,
+			Elements: u.method.ClientStreams && !takesArray(u.method.Input.Descriptor, r.body),
+			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success,
 		},
 	}, nil
+}
+
+// takesArray reports whether the JSON of a body may be an array: that of a repeated field, or of a type that any JSON fits.
+func takesArray(md protoreflect.MessageDescriptor, selector string) bool {
+	anyJSON := func(md protoreflect.MessageDescriptor) bool {
+		return md != nil && (md.FullName() == "google.protobuf.ListValue" || md.FullName() == "google.protobuf.Value")
+	}
+	fd := md.Fields().ByName(protoreflect.Name(selector))
+	if fd == nil {
+		return anyJSON(md)
+	}
+	return fd.IsList() || anyJSON(fd.Message())
 }
 
 // rawBody finds the google.api.HttpBody that a selector means; nil if it means something else.

@@ -83,6 +83,7 @@ func (s *Snapshot) release() {
 // compiler builds one snapshot.
 type compiler struct {
 	cfg      *configv1.Config
+	cors     crossOrigin
 	set      *interceptors.Set
 	own      [len(listeners)]own
 	schema   Schema
@@ -248,7 +249,7 @@ func (c *compiler) endpoints(units []unit) ([]*front.Endpoint, error) {
 }
 
 func (c *compiler) endpoint(u unit, chain *interceptors.Chain) (e *front.Endpoint, err error) {
-	e = &front.Endpoint{Method: u.method, Serve: func(call *rpc.Call, ss grpc.ServerStream) error {
+	e = &front.Endpoint{Method: u.method, CORS: c.cors.of(u.method.Descriptor), Serve: func(call *rpc.Call, ss grpc.ServerStream) error {
 		return drive(call, ss, chain, u.backend)
 	}}
 	options := programOptions(jsonOf(c.cfg, u.method.Descriptor), c.cfg.GetLimits())
@@ -262,6 +263,9 @@ func (c *compiler) endpoint(u unit, chain *interceptors.Chain) (e *front.Endpoin
 // table is what one listener serves. The internal listener speaks gRPC only and has no routes.
 func (c *compiler) table(l rpc.Listener, units []unit, endpoints []*front.Endpoint, routes [][]route.Rule[*front.Route]) *front.Table {
 	t := &front.Table{Methods: map[string]*front.Endpoint{}, Types: resolver{c.schema.Files}}
+	if l == rpc.ListenerPublic {
+		t.CrossOrigin, t.CORS = c.cors.some, c.cors.standard
+	}
 	var rules []route.Rule[*front.Route]
 	for i, u := range units {
 		if !slices.Contains(u.on, l) {

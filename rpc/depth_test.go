@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -73,5 +74,25 @@ func TestNestingOf(t *testing.T) {
 	deep = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{deep}})
 	if err := check(); !errors.Is(err, errTooDeep) {
 		t.Errorf("deeper: %v", err)
+	}
+}
+
+// A message that begins with field 0 never comes to the fast decoder, which would read what lies before it.
+func TestDecodeFieldZero(t *testing.T) {
+	typ := NewType((&errdetails.ErrorInfo{}).ProtoReflect().Descriptor(), nil)
+	for _, wire := range []string{"\x00", "\x00\x00", "\x80\x00\x01", "\x80\x80\x80\x00"} {
+		if _, err := typ.Decode([]byte(wire)); err != errFieldZero {
+			t.Errorf("%q: %v", wire, err)
+		}
+	}
+	for _, wire := range []string{"", "\x80\x01\x05", "\x0a\x01a"} {
+		if _, err := typ.Decode([]byte(wire)); err != nil {
+			t.Errorf("%q: %v", wire, err)
+		}
+	}
+	for _, wire := range []string{"\x80", "\x80\x80", "\x0a\x01a\x00\x00"} {
+		if _, err := typ.Decode([]byte(wire)); err == nil {
+			t.Errorf("%q was taken", wire)
+		}
 	}
 }

@@ -73,6 +73,12 @@ func (e *Error) Meta(key, value string) *Error {
 	return e
 }
 
+// In says in which of many things, counted from 1, something is wrong. It changes the error, and returns it.
+func (e *Error) In(what string, n int) *Error {
+	e.message = fmt.Sprintf("%s %d: %s", what, n, e.message)
+	return e
+}
+
 // Because keeps the cause for the operator's log. Callers never see it.
 func (e *Error) Because(cause error) *Error {
 	e.cause = cause

@@ -1,10 +1,12 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
 	"buf.build/go/hyperpb"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -36,11 +38,26 @@ func (t *Type) Decode(wire []byte) (proto.Message, error) {
 		m := dynamicpb.NewMessage(t.Descriptor)
 		return m, proto.UnmarshalOptions{RecursionLimit: depthMax, AllowPartial: true}.Unmarshal(wire, m)
 	}
+	if beginsWithZero(wire) {
+		return nil, errFieldZero
+	}
 	if err := t.nesting.check(wire, depthMax); err != nil {
 		return nil, err
 	}
 	m := hyperpb.NewMessage(t.fast)
 	return m, m.Unmarshal(wire, hyperpb.WithMaxDepth(depthMax))
+}
+
+var errFieldZero = errors.New("a field has the number 0")
+
+// beginsWithZero reports whether the first tag is 0, which no message has. hyperpb 0.1.3 looks for the start of a field that it does
+// not know by going back over zero bytes, here to what lies in memory before the message; any other tag would stop it.
+func beginsWithZero(wire []byte) bool {
+	if len(wire) == 0 || wire[0]&0x7f != 0 {
+		return false
+	}
+	tag, n := protowire.ConsumeVarint(wire)
+	return n > 0 && tag == 0
 }
 
 // compile builds the fast decoder. hyperpb panics on types beyond its limits; those are decoded by dynamicpb.

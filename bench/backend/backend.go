@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -31,6 +32,7 @@ type Backend struct {
 type reply struct {
 	contains []byte
 	messages [][]byte
+	pace     time.Duration
 }
 
 // Start listens on a free port of the loopback interface.
@@ -66,7 +68,7 @@ func (b *Backend) Last(method string) []byte {
 func (b *Backend) Stop() { b.server.Stop() }
 
 func (b *Backend) add(s *scenario.Scenario) {
-	r := reply{contains: []byte(s.Marker)}
+	r := reply{contains: []byte(s.Marker), pace: s.Pace}
 	for _, m := range s.Replies {
 		r.messages = append(r.messages, scenario.Wire(m))
 	}
@@ -87,14 +89,19 @@ func (b *Backend) handle(_ any, stream grpc.ServerStream) error {
 	}
 	for _, r := range b.replies[method] {
 		if bytes.Contains(request, r.contains) {
-			return send(stream, r.messages)
+			return send(stream, r)
 		}
 	}
 	return status.Error(codes.Unimplemented, "the backend has no answer to "+method)
 }
 
-func send(stream grpc.ServerStream, messages [][]byte) error {
-	for _, m := range messages {
+// send keeps to the pace on the whole: a message that is late is followed at once by the next.
+func send(stream grpc.ServerStream, r reply) error {
+	started := time.Now()
+	for i, m := range r.messages {
+		if wait := time.Until(started.Add(time.Duration(i) * r.pace)); wait > 0 {
+			time.Sleep(wait)
+		}
 		if err := stream.SendMsg(m); err != nil {
 			return err
 		}

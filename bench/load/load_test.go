@@ -68,7 +68,7 @@ func TestFrame(t *testing.T) {
 }
 
 func TestWrkScript(t *testing.T) {
-	path, err := wrkScript(Call{Verb: "POST", Body: []byte("{}"), Headers: [][2]string{{"x-api-key", `a"b`}}, Folder: t.TempDir()})
+	path, err := wrkScript(Call{Verb: "POST", Body: []byte("{}"), Headers: [][2]string{{"x-api-key", `a"b`}, {"Content-Type", "application/json"}}, Folder: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func wrkScript(c Call) (string, error) {
 		if err := os.WriteFile(body, c.Body, 0o600); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&lua, "wrk.headers[\"Content-Type\"] = \"application/json\"\nwrk.body = io.open(%q, \"rb\"):read(\"*a\")\n", body)
+		fmt.Fprintf(&lua, "wrk.body = io.open(%q, \"rb\"):read(\"*a\")\n", body)
 	}
 	fmt.Fprintf(&lua, `function done(summary, latency, requests)
   local e = summary.errors

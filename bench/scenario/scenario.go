@@ -3,6 +3,9 @@
 package scenario
 
 import (
+	"encoding/binary"
+	"time"
+
 	"google.golang.org/protobuf/proto"
 
 	libraryv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/acme/library/v1"
@@ -25,13 +28,41 @@ type Scenario struct {
 	Replies []proto.Message // what the backend answers; more than one only if it streams
 
 	GRPC        bool // the client speaks gRPC
-	Connections int  // of the load generator; few for large calls, as what is under way at the end costs CPU and is not counted
-	Streams     int  // concurrent calls per connection, for gRPC
+	Web         Web  // or a protocol of web pages, at the gRPC path
+	Accept      string
+	Pace        time.Duration // between two replies of the backend
+	Connections int           // of the load generator; few for large calls, as what is under way at the end costs CPU and is not counted
+	Streams     int           // concurrent calls per connection, for gRPC
+}
+
+// Web is a protocol of web pages; "" is none.
+type Web string
+
+// The protocols of web pages.
+const (
+	Connect Web = "connect"
+	GRPCWeb Web = "grpc-web"
+)
+
+// Headers are those of a request beyond what the contender wants.
+func (s *Scenario) Headers() (headers [][2]string) {
+	if s.Accept != "" {
+		headers = append(headers, [2]string{"Accept", s.Accept})
+	}
+	switch {
+	case s.Web == GRPCWeb:
+		headers = append(headers, [2]string{"Content-Type", "application/grpc-web+proto"}, [2]string{"X-Grpc-Web", "1"})
+	case s.Web == Connect:
+		headers = append(headers, [2]string{"Content-Type", "application/json"}, [2]string{"Connect-Protocol-Version", "1"})
+	case s.Body != nil:
+		headers = append(headers, [2]string{"Content-Type", "application/json"})
+	}
+	return headers
 }
 
 // All lists the scenarios, in the order in which they are measured.
 func All() []*Scenario {
-	return []*Scenario{smallGet(), smallPost(), largeList(), largePost(), stream(), passThrough(), passThroughStream()}
+	return []*Scenario{smallGet(), smallPost(), largeList(), largePost(), stream(), pacedStream(), eventStream(), connect(), grpcWeb(), passThrough(), passThroughStream()}
 }
 
 func smallGet() *Scenario {
@@ -86,9 +117,41 @@ func stream() *Scenario {
 		Name: "stream", Title: "Stream of 1,000 messages", Connections: 2,
 		Verb: "GET", Target: "/v1/shelves/science:watch?limit=1000", Plain: "/v1/watch/shelves%2Fscience?limit=1000",
 		Method:  libraryv1.Library_WatchShelf_FullMethodName,
-		Request: &libraryv1.WatchShelfRequest{Name: "shelves/science", Limit: 1000},
+		Request: &libraryv1.WatchShelfRequest{Name: "shelves/science", Limit: 1000}, Marker: "shelves/science",
 		Replies: events(1000),
 	}
+}
+
+// pacedStream is one slow stream, whose messages leave one by one.
+func pacedStream() *Scenario {
+	s := *stream()
+	s.Name, s.Title, s.Connections, s.Pace = "paced", "Stream of 1,000 messages, 10,000 a second", 1, 100*time.Microsecond
+	s.Target, s.Plain = "/v1/shelves/paced:watch?limit=1000", "/v1/watch/shelves%2Fpaced?limit=1000"
+	s.Request, s.Marker = &libraryv1.WatchShelfRequest{Name: "shelves/paced", Limit: 1000}, "shelves/paced"
+	return &s
+}
+
+// eventStream is the same as server-sent events, where there are any.
+func eventStream() *Scenario {
+	s := *pacedStream()
+	s.Name, s.Title, s.Accept = "events", "The same for a client that accepts server-sent events", "text/event-stream"
+	return &s
+}
+
+// connect is the small POST in the Connect protocol.
+func connect() *Scenario {
+	s := *smallPost()
+	s.Name, s.Title, s.Web, s.Target, s.Body = "connect", "Connect unary, 400 bytes of JSON", Connect, s.Method, asJSON(s.Request)
+	return &s
+}
+
+// grpcWeb is the same in gRPC-Web.
+func grpcWeb() *Scenario {
+	s := *smallPost()
+	wire := Wire(s.Request)
+	s.Name, s.Title, s.Web, s.Target = "grpc-web", "gRPC-Web unary pass-through", GRPCWeb, s.Method
+	s.Body = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(wire))), wire...)
+	return &s
 }
 
 func passThrough() *Scenario {

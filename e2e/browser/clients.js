@@ -28,6 +28,49 @@ export async function run(gateway, schema) {
       outcomes[name][test] = await Promise.race([fn(caller), late()]).catch((e) => ({ thrown: String(e?.stack ?? e) }));
     }
   }
+  return { clients: outcomes, own: await ownCases(gateway) };
+}
+
+// ownCases calls by what browsers have of their own. Each gives the titles that it got.
+async function ownCases(gateway) {
+  const watch = "/v1/shelves/a:watch?limit=3";
+  const cases = {
+    eventSource: () => new Promise((resolve, reject) => {
+      const titles = [];
+      const source = new EventSource(gateway + watch);
+      source.onmessage = (e) => titles.push(JSON.parse(e.data).book.title);
+      source.onerror = () => reject("the connection failed");
+      source.addEventListener("end", () => {
+        source.close();
+        resolve(titles);
+      });
+    }),
+    webSocket: () => new Promise((resolve, reject) => {
+      const titles = [];
+      const socket = new WebSocket(gateway.replace("http", "ws") + watch);
+      socket.onmessage = (e) => titles.push(JSON.parse(e.data).book.title);
+      socket.onclose = (e) => (e.code === 1000 ? resolve(titles) : reject("closed with " + e.code));
+    }),
+    fetchArray: async () => {
+      const response = await fetch(gateway + watch, { headers: { accept: "application/json" } });
+      return (await response.json()).map((event) => event.book.title);
+    },
+    fetchLines: async () => {
+      const titles = [];
+      let rest = "";
+      const response = await fetch(gateway + watch);
+      for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop();
+        titles.push(...lines.map((line) => JSON.parse(line).book.title));
+      }
+      return titles;
+    },
+  };
+  const outcomes = {};
+  for (const [test, fn] of Object.entries(cases)) {
+    outcomes[test] = await Promise.race([fn(), late()]).catch((e) => [String(e)]);
+  }
   return outcomes;
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/cors"
 )
 
 // check looks at what a rule of one field cannot see: how settings go together, and the files that they name.
@@ -22,7 +23,23 @@ func (l *loader) check() {
 	for i, service := range l.cfg.GetServices() {
 		l.checkService(at("services", i), service)
 	}
+	l.checkCORS("cors", l.cfg.GetCors())
 	l.checkAuthn()
+}
+
+// checkCORS looks at origins.
+func (l *loader) checkCORS(path string, c *configv1.Cors) {
+	if _, err := cors.New(CORSOptions(c)); err != nil {
+		l.reportf(path+".allowed_origins", "%v", err)
+	}
+}
+
+// CORSOptions are the options that a part of the configuration stands for.
+func CORSOptions(c *configv1.Cors) cors.Options {
+	return cors.Options{
+		Origins: c.GetAllowedOrigins(), Headers: c.GetAllowedHeaders(), Exposed: c.GetExposedHeaders(),
+		Credentials: c.GetCredentials(), MaxAge: c.GetMaxAge().AsDuration(),
+	}
 }
 
 // listener is one of the three, as the configuration names it.
@@ -135,6 +152,7 @@ func (l *loader) checkService(path string, s *configv1.Service) {
 			l.reportf(path+".quota", "a period or a burst means nothing without a limit; set limit")
 		}
 	}
+	l.checkCORS(path+".cors", s.GetCors())
 	for i, rule := range s.GetHttp() {
 		path := at(path+".http", i)
 		if err := checkSelector(rule.GetSelector()); err != nil {

@@ -146,6 +146,7 @@ access_log: ON
 limits: {body_bytes_max: 4194304, header_bytes_max: 65536, reply_bytes_max: 67108864, timeout: 60s, drain: 15s,
   connections_max: 10000, streams_max: 100, header_timeout: 10s, json_depth_max: 100,
   connections_per_address_max: 1000, stall_timeout: 30s}
+rest: {heartbeat: 15s}
 websocket: {message_bytes_max: 4194304, ping_interval: 30s, ping_timeout: 20s, credential_wait: 5s}
 `
 	cfg := &configv1.Config{}

@@ -34,6 +34,10 @@ func WithDefaults(cfg *configv1.Config) *configv1.Config {
 		cfg.Limits = &configv1.Limits{}
 	}
 	fillLimits(cfg.Limits)
+	if cfg.Rest == nil {
+		cfg.Rest = &configv1.Rest{}
+	}
+	fillDuration(&cfg.Rest.Heartbeat, 15*time.Second)
 	if cfg.Websocket == nil {
 		cfg.Websocket = &configv1.Websocket{}
 	}

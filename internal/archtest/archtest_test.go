@@ -27,12 +27,13 @@ var rules = []struct {
 	{"transcoder/route", nil, "a pure data structure"},
 	{"transcoder/program", []string{"rpc", "internal/gen", "internal/reach"}, "translation needs the error type only"},
 	{"transcoder/front/compress", nil, "content codings, a leaf that fronts share"},
+	{"transcoder/front/cors", nil, "origins, a leaf that configuration and fronts share"},
 	{"transcoder/front/framed", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/program"}, "messages with lengths, which the fronts of the gRPC family share"},
 	{"transcoder/front/fronttest", []string{"rpc", "transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "the contract of every front"},
 	{"transcoder/front/grpc", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/grpcweb", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/connect", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
-	{"transcoder/front/websocket", []string{"rpc", "=transcoder/front", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
+	{"transcoder/front/websocket", []string{"rpc", "=transcoder/front", "transcoder/front/cors", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front", []string{"rpc", "transcoder/program", "transcoder/route"}, "route and program are the leaves that fronts share"},
 	{"transcoder", []string{"rpc", "transcoder"}, "the table of fronts"},
@@ -55,7 +56,7 @@ var rules = []struct {
 
 	{"gateway/backend/transport", nil, "HTTP/2 and gRPC: it knows bytes, not our calls"},
 	{"gateway/backend", []string{"rpc", "internal/gen"}, "connections know calls and frames only"},
-	{"gateway/config", []string{"rpc", "internal/gen", "gateway/backend", "registry/compile"}, "configuration parses targets"},
+	{"gateway/config", []string{"rpc", "internal/gen", "gateway/backend", "registry/compile", "transcoder/front/cors"}, "configuration parses targets and origins"},
 	{"gateway", []string{"rpc", "internal/gen", "gateway", "transcoder", "interceptors", "registry"}, "joins everything"},
 
 	{"cmd", []string{"rpc", "internal/gen", "gateway", "registry", "cmd", "internal/demo"}, "verbs start the gateway or talk to one"},

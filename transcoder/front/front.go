@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/cors"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
@@ -41,6 +42,10 @@ type Table struct {
 	Types program.Resolver
 	// Hold keeps the table valid until release is called. Nil: it stays valid.
 	Hold func() (release func())
+	// CrossOrigin says that some endpoint has a CORS policy, or the table.
+	CrossOrigin bool
+	// CORS is the policy for what no endpoint is found for; nil allows nothing.
+	CORS *cors.Policy
 }
 
 // Endpoint is one method of a table.
@@ -50,6 +55,8 @@ type Endpoint struct {
 	// gRPC path.
 	FromJSON *program.Request
 	ToJSON   *program.Response
+	// CORS says which web pages may call; nil allows none of another origin.
+	CORS *cors.Policy
 	// Serve runs the whole call on a front's stream: checks, backend, replies. The stream's context carries incoming
 	// metadata, peer.Peer, a grpc.ServerTransportStream and the rpc.Call; c's own may lack all but the call, because few
 	// ask for them. RecvMsg and SendMsg take *rpc.Frame: RecvMsg fills it and returns io.EOF after the last message,
@@ -71,6 +78,8 @@ type Route struct {
 	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
 	// pass as they are.
 	RawRequest, RawReply *RawBody
+	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
+	Elements bool
 	// Body is the rule's body selector, for those who list routes.
 	Body string
 }
@@ -102,6 +111,9 @@ type Env struct {
 	ETags bool
 	// Compress says that REST replies may be compressed.
 	Compress bool
+	// Heartbeat is how long a client of server-sent events hears nothing before it is sent a comment, and Retry what it is told to
+	// wait before it comes again; 0 is never, and nothing.
+	Heartbeat, Retry time.Duration
 	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.

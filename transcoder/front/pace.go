@@ -11,6 +11,9 @@ import (
 // bodyRateMin is the slowest rate, in bytes a second, at which a body may come: a bad mobile connection has more.
 const bodyRateMin = 64 << 10
 
+// BodyTime is how long a body of so many bytes may take on a slow connection.
+func BodyTime(size int) time.Duration { return time.Duration(size) * time.Second / bodyRateMin }
+
 // Hurry bounds the time until the body is here: that of the call, and what its size allows on a slow connection. The
 // caller calls stop when it is here; a body that is not is never read on.
 func (p *Pace) Hurry(env *Env, w http.ResponseWriter, r *http.Request, c *rpc.Call) (stop func()) {
@@ -21,7 +24,7 @@ func (p *Pace) Hurry(env *Env, w http.ResponseWriter, r *http.Request, c *rpc.Ca
 	if r.ContentLength > 0 {
 		size = min(size, r.ContentLength)
 	}
-	end := time.Now().Add(env.StallTimeout + time.Duration(size)*time.Second/bodyRateMin)
+	end := time.Now().Add(env.StallTimeout + BodyTime(int(size)))
 	if deadline, ok := c.Context().Deadline(); ok && deadline.Before(end) {
 		end = deadline
 	}

@@ -155,9 +155,6 @@ func receiveEndsWithEOF(t *testing.T, s *suite) {
 }
 
 func manyMessagesArrive(t *testing.T, s *suite) {
-	if s.traits.OneMessage {
-		t.Skip("the protocol sends one message")
-	}
 	a := s.call(t, Request{Path: BothStream, Messages: []string{"a", "", "c"}}, echo)
 	wantCode(t, a, codes.OK)
 	wantMessages(t, a, "a", "", "c")

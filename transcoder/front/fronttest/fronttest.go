@@ -63,8 +63,6 @@ type Answer struct {
 type Traits struct {
 	// Protocol is what rpc.Call says.
 	Protocol string
-	// OneMessage says that a client can send a single message only, whatever the method takes.
-	OneMessage bool
 	// NoReplyMetadata says that headers and trailers of a reply have no place in the protocol.
 	NoReplyMetadata bool
 }

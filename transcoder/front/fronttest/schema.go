@@ -71,7 +71,7 @@ func addPrograms(e *front.Endpoint) (err error) {
 
 // newRule is POST /pkg.Service/Method with the whole message as body.
 func newRule(e *front.Endpoint) (rule route.Rule[*front.Route], err error) {
-	face := &front.Route{Endpoint: e, Request: e.FromJSON, Response: e.ToJSON, Body: "*"}
+	face := &front.Route{Endpoint: e, Request: e.FromJSON, Response: e.ToJSON, Body: "*", Elements: e.Method.ClientStreams}
 	template, err := route.Parse(e.Method.Path)
 	return route.Rule[*front.Route]{Method: "POST", Template: template, Owner: e.Method.Name(), Value: face}, err
 }

@@ -17,23 +17,34 @@ import (
 const (
 	typeJSON  = "application/json"
 	typeLines = "application/x-ndjson"
+	// typeJSONLines is another name for the same.
+	typeJSONLines = "application/jsonl"
+	typeEvents    = "text/event-stream"
+)
+
+// What there is to choose from, the default first.
+var (
+	unaryOffers  = []string{typeJSON, typeLines, typeJSONLines}
+	streamOffers = []string{typeLines, typeJSONLines, typeJSON, typeEvents}
 )
 
 // acceptRangesMax bounds how many media ranges of one request are looked at.
 const acceptRangesMax = 64
 
-// accepted picks the first of the offers that the client likes best (RFC 9110, section 12.5.1). A client that names no
-// well-formed range takes anything; one that rules out every offer is refused.
+// accepted picks the first of the offers that the client likes best (RFC 9110, section 12.5.1), of several the one that it names
+// most closely: whoever lists application/json and */* alike gets JSON. A client that names no well-formed range takes anything;
+// one that rules out every offer is refused.
 func accepted(h http.Header, offers []string) (string, error) {
 	// Whoever accepts application/problem+json says how errors shall look, and nothing about replies.
 	ranges := slices.DeleteFunc(acceptRanges(h), mediaRange.isProblem)
 	if len(ranges) == 0 {
 		return offers[0], nil
 	}
-	best, bestQ := "", 0.0
+	best, bestQ, bestCloseness := "", 0.0, 0
 	for _, offer := range offers {
-		if q := quality(ranges, offer); q > bestQ {
-			best, bestQ = offer, q
+		q, closeness := quality(ranges, offer)
+		if q > bestQ || q == bestQ && q > 0 && closeness > bestCloseness {
+			best, bestQ, bestCloseness = offer, q, closeness
 		}
 	}
 	if best == "" {
@@ -78,10 +89,9 @@ func acceptRanges(h http.Header) []mediaRange {
 	return ranges
 }
 
-// quality returns the weight of the most specific range that covers the offer.
-func quality(ranges []mediaRange, offer string) float64 {
+// quality returns the weight of the most specific range that covers the offer, and how specific it is.
+func quality(ranges []mediaRange, offer string) (q float64, closest int) {
 	kind, subtype, _ := strings.Cut(offer, "/")
-	q, closest := 0.0, 0
 	for _, r := range ranges {
 		closeness := 0
 		switch {
@@ -96,5 +106,5 @@ func quality(ranges []mediaRange, offer string) float64 {
 			q, closest = r.q, closeness
 		}
 	}
-	return q
+	return q, closest
 }

@@ -11,6 +11,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,13 +29,89 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	traits := fronttest.Traits{Protocol: rest.Protocol, OneMessage: true}
+	traits := fronttest.Traits{Protocol: rest.Protocol}
 	makeFront := func(env front.Env) front.Front { return rest.New(env) }
-	t.Run("HTTP1", func(t *testing.T) {
-		fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client { return start(t, h, false) })
-	})
-	t.Run("HTTP2", func(t *testing.T) {
-		fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client { return start(t, h, true) })
+	for name, http2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
+		for accept := range readers {
+			t.Run(name+"/"+accept, func(t *testing.T) {
+				fronttest.Run(t, traits, makeFront, func(t *testing.T, h http.Handler) fronttest.Client {
+					c := start(t, h, http2)
+					c.accept = accept
+					return c
+				})
+			})
+		}
+	}
+}
+
+// readers read the messages of a response by what was accepted.
+var readers = map[string]func(body io.Reader, message func(text []byte) error) error{
+	"": readLines, "application/jsonl": readLines, "application/json": readArray, "text/event-stream": readEvents,
+}
+
+func readLines(body io.Reader, message func(text []byte) error) error {
+	lines := bufio.NewReader(body)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			if err := message(line); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readArray reads each element as soon as it is there.
+func readArray(body io.Reader, message func(text []byte) error) error {
+	d := json.NewDecoder(body)
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	for d.More() {
+		var text json.RawMessage
+		if err := d.Decode(&text); err != nil {
+			return err
+		}
+		if err := message(text); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil { // that which ends the array
+		return err
+	}
+	if token, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("after the array: %v, %v", token, err)
+	}
+	return nil
+}
+
+// readEvents wants ids from 1 on, and an event that ends all.
+func readEvents(body io.Reader, message func(text []byte) error) error {
+	id, name, ended := 0, "", false
+	return readLines(body, func(line []byte) error {
+		field, value, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), ": ")
+		switch field {
+		case "id":
+			if id++; value != strconv.Itoa(id) || ended {
+				return fmt.Errorf("id %s, want %d", value, id)
+			}
+		case "event":
+			name = value
+		case "data":
+			if ended = name != ""; name != "end" {
+				return message([]byte(value))
+			}
+		case "":
+		default:
+			return fmt.Errorf("a line that is no event: %q", line)
+		}
+		return nil
 	})
 }
 
@@ -50,17 +127,17 @@ func start(t *testing.T, h http.Handler, http2 bool) client {
 	t.Cleanup(server.Close)
 	transport := &http.Transport{Protocols: &protocols, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return client{server.URL, &http.Client{Transport: transport}}
+	return client{server.URL, "", &http.Client{Transport: transport}}
 }
 
 // client calls by POST /pkg.Service/Method.
 type client struct {
-	url  string
-	http *http.Client
+	url, accept string
+	http        *http.Client
 }
 
 func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answer, error) {
-	body, err := json.Marshal(map[string]string{"text": r.Messages[0]})
+	body, media, err := c.body(r)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +146,10 @@ func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answe
 		return nil, err
 	}
 	request.Header.Set("Te", "trailers")
-	request.Header.Set("Content-Type", "application/json")
+	if c.accept != "" && streams(r.Path) {
+		request.Header.Set("Accept", c.accept)
+	}
+	request.Header.Set("Content-Type", media)
 	if r.Timeout > 0 {
 		request.Header.Set("X-Server-Timeout", strconv.FormatFloat(r.Timeout.Seconds(), 'f', -1, 64))
 	}
@@ -87,20 +167,13 @@ func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answe
 	}
 	defer response.Body.Close()
 	a := &fronttest.Answer{Status: status.New(0, "")}
-	lines := bufio.NewReader(response.Body)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if len(line) > 0 {
-			if err := add(a, response.StatusCode, line, r.Seen); err != nil {
-				return nil, err
-			}
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
+	read := readLines
+	if media := response.Header.Get("Content-Type"); response.StatusCode == http.StatusOK && media != "application/x-ndjson" && (media != "application/json" || streams(r.Path)) {
+		read = readers[media]
+	}
+	err = read(response.Body, func(text []byte) error { return add(a, response.StatusCode, text, r.Seen) })
+	if err != nil {
+		return nil, err
 	}
 	a.Header, err = metadataOf(response.Header)
 	if err != nil {
@@ -108,6 +181,29 @@ func (c client) Call(ctx context.Context, r fronttest.Request) (*fronttest.Answe
 	}
 	a.Trailer, err = metadataOf(response.Trailer)
 	return a, err
+}
+
+// body writes one message, or many as lines; a client that accepts an array sends one, too.
+func (c client) body(r fronttest.Request) (body []byte, media string, err error) {
+	var texts [][]byte
+	for _, text := range r.Messages {
+		one, err := json.Marshal(map[string]string{"text": text})
+		if err != nil {
+			return nil, "", err
+		}
+		texts = append(texts, one)
+	}
+	switch {
+	case r.Path != fronttest.ClientStreams && r.Path != fronttest.BothStream:
+		return texts[0], "application/json", nil
+	case c.accept == "application/json":
+		return slices.Concat([]byte(" [\n"), bytes.Join(texts, []byte(" , ")), []byte(" ] ")), "application/json", nil
+	}
+	return bytes.Join(texts, []byte("\n\n")), "application/x-ndjson", nil
+}
+
+func streams(path string) bool {
+	return path == fronttest.ServerStreams || path == fronttest.BothStream
 }
 
 // add adds one line of the response to the answer.

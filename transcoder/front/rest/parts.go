@@ -29,7 +29,7 @@ func (p *parts) Write(text []byte) (int, error) {
 	return n, nil
 }
 
-// render makes s.json the JSON of a reply, or what is left of it when the parts before have left. HTTP/1.0 gets a reply
+// render appends the JSON of a reply to s.json, or what is left of both when the parts before have left. HTTP/1.0 gets a reply
 // as a whole: without chunks its client could not tell whether it has all of one.
 func (s *stream) render(frame *rpc.Frame) error {
 	if s.json == nil {
@@ -38,9 +38,9 @@ func (s *stream) render(frame *rpc.Frame) error {
 	var text []byte
 	var err error
 	if s.r.ProtoAtLeast(1, 1) {
-		text, err = s.response.WriteJSON((*parts)(s), s.json.Bytes[:0], frame.Bytes())
+		text, err = s.response.WriteJSON((*parts)(s), s.json.Bytes, frame.Bytes())
 	} else {
-		text, err = s.response.AppendJSON(s.json.Bytes[:0], frame.Bytes())
+		text, err = s.response.AppendJSON(s.json.Bytes, frame.Bytes())
 	}
 	if s.json != nil {
 		s.json.Bytes = text

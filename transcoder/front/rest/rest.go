@@ -1,8 +1,9 @@
 // Package rest is the front for REST and JSON: it finds the method by HTTP method and path, reads one request message
-// out of path, query and body, and answers in JSON. A method that streams replies answers in lines of JSON (NDJSON).
+// out of path, query and body, and answers in JSON. A method that streams replies answers in lines of JSON (NDJSON), a JSON
+// array or server-sent events.
 //
-// Read rest.go for the way of a request, stream.go for the grpc.ServerStream it becomes, and errors.go for the form of
-// a failure.
+// Read rest.go for the way of a request, stream.go for the grpc.ServerStream it becomes, sequence.go for how many replies are
+// written, and errors.go for the form of a failure.
 package rest
 
 import (

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -20,13 +21,12 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
-// stream is one REST call as a grpc.ServerStream. Its client side is one message, whatever the method takes, and then
-// the end. One goroutine may receive while another sends.
+// stream is one REST call as a grpc.ServerStream. One goroutine may receive while another sends.
 //
 // The response's head waits for the first message, or for the end, so that a failure before it has its true HTTP
 // status; SendHeader only closes the header metadata. A unary reply waits for the end too, unless it is large (parts.go).
-// A failure after the first message of many is told in a last line, {"error":{…}}, and the body ends as it should:
-// cutting the connection off instead could lose that line on its way. Clients that want to be certain which it is send
+// A failure after the first message of many is told in a last one, {"error":{…}}, and the body ends as it should:
+// cutting the connection off instead could lose it on its way. Clients that want to be certain which it is send
 // TE: trailers: the trailer Gatehouse-Decision-Id is there only after a failure.
 type stream struct {
 	env   *front.Env
@@ -41,13 +41,15 @@ type stream struct {
 	path  []string
 	query string
 
-	response *program.Response // that of the route, or what a field mask leaves of it
-	coding   compress.Coding   // of the reply, if it is worth one
-	mustCode bool              // even if it is not
-	early    error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
-	upload   *upload           // a raw body of many messages; nil until the first
-	pace     front.Pace        // of reading the request
-	received bool              // belongs to the receiving goroutine, as all above are read-only
+	response     *program.Response // that of the route, or what a field mask leaves of it
+	coding       compress.Coding   // of the reply, if it is worth one
+	mustCode     bool              // even if it is not
+	early        error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
+	unacceptable error             // the Accept header rules everything out, told then, too
+	requests     *requests         // a body of many messages; nil until the first
+	upload       *upload           // a raw body of many messages; nil until the first
+	pace         front.Pace        // of reading the request
+	received     bool              // belongs to the receiving goroutine, as all above are read-only
 
 	mu         sync.Mutex
 	header     metadata.MD
@@ -64,6 +66,12 @@ type stream struct {
 	replied    bool
 	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
+
+	messages  int64       // that were sent of many
+	lastEvent int64       // the last that the client of server-sent events had before
+	greeted   bool        // it was told when to come again
+	written   time.Time   // when it was told something last
+	heart     *time.Timer // of its heartbeat; nil for none
 }
 
 // newStream starts the call that a request asks for.
@@ -88,12 +96,9 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	if s.early == nil {
 		s.early = s.chooseCoding()
 	}
-	s.media, s.base = typeJSON, c.WithContext(r.Context())
+	s.base = c.WithContext(r.Context())
+	s.negotiate()
 	if s.route.Method.ServerStreams {
-		s.media = typeLines
-		if s.route.RawReply != nil {
-			s.media = typeBytes // unless a message says otherwise
-		}
 		s.flusher = front.Flusher{Mu: &s.mu, Flush: s.flush}
 	}
 	if s.route.Method.ClientStreams {
@@ -125,7 +130,7 @@ func (s *stream) choose() error {
 
 var headerFieldMask = http.CanonicalHeaderKey(program.HeaderFieldMask)
 
-// RecvMsg binds the request into the *rpc.Frame m on the first call and returns io.EOF on every other.
+// RecvMsg binds the request into the *rpc.Frame m, or the next of many messages, and returns io.EOF after the last.
 func (s *stream) RecvMsg(m any) error {
 	frame, ok := m.(*rpc.Frame)
 	if !ok {
@@ -134,6 +139,8 @@ func (s *stream) RecvMsg(m any) error {
 	switch {
 	case s.route.RawRequest != nil && s.route.Method.ClientStreams && s.received:
 		return s.receive(frame)
+	case s.takesMany() && s.received:
+		return s.receiveNext(frame)
 	case s.received:
 		return io.EOF
 	}
@@ -141,19 +148,28 @@ func (s *stream) RecvMsg(m any) error {
 	return s.bind(frame)
 }
 
+// takesMany reports whether the body may have many messages. Without a body path and query are the only one.
+func (s *stream) takesMany() bool {
+	return s.route.Method.ClientStreams && s.route.Body != "" && s.route.RawRequest == nil
+}
+
 // bind reads the request into the frame. The order of its steps is the order in which refusals are given.
 func (s *stream) bind(frame *rpc.Frame) error {
 	if s.early != nil {
 		return s.early
 	}
-	if err := s.negotiate(); err != nil {
-		return err
+	if s.unacceptable != nil {
+		return s.unacceptable
 	}
+	s.beginEvents()
 	if s.route.RawRequest != nil {
 		if s.route.Method.ClientStreams {
 			return s.receive(frame)
 		}
 		return s.bindRaw(frame)
+	}
+	if s.takesMany() {
+		return s.receiveNext(frame)
 	}
 	stop := s.pace.Hurry(s.env, s.w, s.r, s.call)
 	text := front.TakeBuffer()
@@ -175,23 +191,21 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	return nil
 }
 
-// negotiate settles the response's media type. A single reply can be a line, too; many cannot be one JSON document.
-func (s *stream) negotiate() error {
-	if s.route.RawReply != nil {
-		return nil // what it will be only the backend knows
+// negotiate settles the response's media type. A single reply can be a line, too. What raw bytes are only the backend knows.
+func (s *stream) negotiate() {
+	switch offers := unaryOffers; {
+	case s.route.RawReply != nil && s.route.Method.ServerStreams:
+		s.media = typeBytes // unless a message says otherwise
+	case s.route.RawReply != nil:
+		s.media = typeJSON
+	default:
+		if s.route.Method.ServerStreams {
+			offers = streamOffers
+		}
+		if s.media, s.unacceptable = accepted(s.r.Header, offers); s.unacceptable != nil {
+			s.media = offers[0]
+		}
 	}
-	offers := []string{typeJSON, typeLines}
-	if s.route.Method.ServerStreams {
-		offers = offers[1:]
-	}
-	media, err := accepted(s.r.Header, offers)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.media = media
-	return nil
 }
 
 // SendMsg writes the *rpc.Frame m, which it borrows, as JSON: at once if the method streams replies or the message is
@@ -213,10 +227,19 @@ func (s *stream) SendMsg(m any) error {
 	if !s.route.Method.ServerStreams {
 		return s.keep(frame)
 	}
+	return s.sendOne(frame, s.sequence())
+}
+
+// sendOne writes one message of many.
+func (s *stream) sendOne(frame *rpc.Frame, q *sequence) error {
+	if s.json == nil {
+		s.json = front.TakeBuffer()
+	}
+	s.json.Bytes = q.before(s.json.Bytes[:0], s, s.messages)
 	if err := s.render(frame); err != nil {
 		return err
 	}
-	s.json.Bytes = append(s.json.Bytes, '\n')
+	s.json.Bytes = append(s.json.Bytes, q.after...)
 	s.writeHead()
 	if s.r.Method == http.MethodHead {
 		return rpc.Errorf(codes.Canceled, "HEAD_COMPLETE", "HEAD asks for no messages")
@@ -225,6 +248,10 @@ func (s *stream) SendMsg(m any) error {
 		return err
 	}
 	s.torn = false
+	s.messages++
+	if s.heart != nil {
+		s.written = time.Now()
+	}
 	return nil
 }
 
@@ -236,7 +263,7 @@ func (s *stream) keep(frame *rpc.Frame) (err error) {
 	if s.success() == http.StatusNoContent {
 		return nil
 	}
-	if err = s.render(frame); err == nil && s.media == typeLines {
+	if err = s.render(frame); err == nil && s.media != typeJSON {
 		s.json.Bytes = append(s.json.Bytes, '\n')
 	}
 	s.failed = err
@@ -323,6 +350,9 @@ func (s *stream) finish(err error) {
 	if err == nil {
 		err = s.failed // whoever was put around the call may not have passed it on
 	}
+	if s.heart != nil {
+		s.heart.Stop()
+	}
 	if err == nil && !s.route.Method.ServerStreams && !s.replied {
 		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
 	}
@@ -336,7 +366,7 @@ func (s *stream) finish(err error) {
 		s.writeTrailers()
 		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 	case err != nil && s.r.Method != http.MethodHead:
-		s.json = &front.Buffer{Bytes: append(errorShape(s.r.Header, s.route.Errors).LateJSON(front.FailureOf(err), s.types), '\n')}
+		s.json = &front.Buffer{Bytes: s.lateError(err)}
 		_ = s.write() // a client that is gone misses it
 		if s.wantsTrailers() {
 			s.w.Header().Set(http.TrailerPrefix+"Gatehouse-Decision-Id", s.call.ID)
@@ -345,9 +375,40 @@ func (s *stream) finish(err error) {
 		s.writeReply()
 	case err == nil:
 		s.writeHead()
+		s.endSequence()
 	}
 	s.endBody()
 	s.writeTrailers()
+}
+
+// lateError is what a failure looks like in the middle of a response.
+func (s *stream) lateError(err error) []byte {
+	text := errorShape(s.r.Header, s.route.Errors).LateJSON(front.FailureOf(err), s.types)
+	if q := s.sequence(); q != nil {
+		return q.late(nil, s.messages, text)
+	}
+	return append(text, '\n')
+}
+
+// sequence is how messages are written, nil if there is one only, or raw bytes.
+func (s *stream) sequence() *sequence {
+	if !s.route.Method.ServerStreams || s.route.RawReply != nil {
+		return nil
+	}
+	return sequences[s.media]
+}
+
+// endSequence writes what follows the last of many messages. HEAD has none, and raw bytes are no sequence.
+func (s *stream) endSequence() {
+	q := s.sequence()
+	if q == nil || s.r.Method == http.MethodHead {
+		return
+	}
+	if s.json == nil {
+		s.json = front.TakeBuffer()
+	}
+	s.json.Bytes = q.end(s.json.Bytes[:0], s.messages)
+	_ = s.write() // a client that is gone misses it
 }
 
 // countedBytesMax is the longest body whose length net/http tells by itself, because it has it whole when the handler
@@ -389,6 +450,9 @@ func (s *stream) writeHead() {
 		}
 	}
 	h["X-Content-Type-Options"] = valuesOf["nosniff"]
+	if s.media == typeEvents && s.route.RawReply == nil {
+		eventHeaders(h)
+	}
 	s.encode()
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
 	s.w.WriteHeader(s.success())
@@ -437,7 +501,9 @@ func (s *stream) writeTrailers() {
 // valuesOf are the values of headers that most responses have. They are shared, so nobody may change them in place, nor append
 // to them.
 var (
-	valuesOf   = map[string][]string{typeJSON: {typeJSON}, typeLines: {typeLines}, "nosniff": {"nosniff"}}
+	valuesOf = map[string][]string{
+		typeJSON: {typeJSON}, typeLines: {typeLines}, typeJSONLines: {typeJSONLines}, typeEvents: {typeEvents}, "nosniff": {"nosniff"},
+	}
 	varyAccept = []string{"Accept"}
 	varyBoth   = []string{"Accept", "Accept-Encoding"}
 )

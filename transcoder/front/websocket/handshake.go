@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
 
 // The subprotocols. A client that names none speaks JSON.
@@ -31,8 +32,11 @@ type asked struct {
 
 // judge reads a handshake, and refuses what could not work or may not be.
 func (f *Front) judge(r *http.Request, face *face) (a asked, err error) {
-	if origins := r.Header["Origin"]; len(origins) > 1 || len(origins) == 1 && !f.allowed(r, origins[0]) {
-		return a, rpc.Errorf(codes.PermissionDenied, "ORIGIN_REFUSED", "web pages of this origin may not call here; call from a page of the same host")
+	if front.HostsDisagree(r) {
+		return a, rpc.Errorf(codes.InvalidArgument, "MISDIRECTED", "the connection and the request name two hosts; name one")
+	}
+	if origins := r.Header["Origin"]; len(origins) > 1 || len(origins) == 1 && !allowed(r, face.Endpoint, origins[0]) {
+		return a, rpc.Errorf(codes.PermissionDenied, "ORIGIN_REFUSED", "web pages of this origin may not call here; call from a page of the same host, or have the origin allowed (cors)")
 	}
 	if err := wellFormed(r); err != nil {
 		return a, err

@@ -9,13 +9,13 @@ package websocket
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/cors"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
@@ -24,14 +24,10 @@ import (
 const Protocol = "websocket"
 
 // Front serves WebSocket. It is safe for concurrent use.
-type Front struct {
-	env front.Env
-	// allowed says whether a web page of this origin may call.
-	allowed func(r *http.Request, origin string) bool
-}
+type Front struct{ env front.Env }
 
 // New returns the front of one listener.
-func New(env front.Env) *Front { return &Front{env: env, allowed: sameOrigin} }
+func New(env front.Env) *Front { return &Front{env: env} }
 
 // Detect reports whether the request is a handshake. HTTP/2 has none (RFC 8441 is not spoken).
 func (*Front) Detect(r *http.Request) bool {
@@ -128,8 +124,18 @@ func find(r *http.Request, t *front.Table) (*face, error) {
 	return nil, rpc.Errorf(codes.NotFound, "ROUTE_NOT_FOUND", "nothing is served at this path; check it against the routes that the gateway lists")
 }
 
-// sameOrigin reports whether a page comes from the host that it calls.
-func sameOrigin(r *http.Request, origin string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && strings.EqualFold(u.Host, r.Host)
+// allowed reports whether a web page of an origin may call: one of the host that it calls, or of an origin that the method's
+// policy allows. A proxy may have taken TLS off, so https is right without it, too.
+func allowed(r *http.Request, e *front.Endpoint, origin string) bool {
+	scheme, host, port, ok := cors.SplitOrigin(origin)
+	if ok && (scheme == "https" || scheme == "http" && r.TLS == nil) {
+		_, calledHost, calledPort, ok := cors.SplitOrigin(scheme + "://" + strings.ToLower(strings.TrimSuffix(r.Host, defaultPorts[scheme])))
+		if ok && host == calledHost && port == calledPort {
+			return true
+		}
+	}
+	return e.CORS.Allows(origin)
 }
+
+// defaultPorts are what a Host header may have and an origin never has.
+var defaultPorts = map[string]string{"http": ":80", "https": ":443"}

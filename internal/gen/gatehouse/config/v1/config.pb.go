@@ -317,6 +317,8 @@ type Config struct {
 	Authn    *Authn     `protobuf:"bytes,14,opt,name=authn,proto3" json:"authn,omitempty"`
 	Admin    *Admin     `protobuf:"bytes,15,opt,name=admin,proto3" json:"admin,omitempty"`
 	Limits   *Limits    `protobuf:"bytes,16,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Which web pages may call by a browser. Default: none of another origin.
+	Cors *Cors `protobuf:"bytes,20,opt,name=cors,proto3" json:"cors,omitempty"`
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
@@ -474,6 +476,13 @@ func (x *Config) GetLimits() *Limits {
 	return nil
 }
 
+func (x *Config) GetCors() *Cors {
+	if x != nil {
+		return x.Cors
+	}
+	return nil
+}
+
 func (x *Config) GetTrustedProxies() []string {
 	if x != nil {
 		return x.TrustedProxies
@@ -523,6 +532,11 @@ type Rest struct {
 	TrailingSlash Rest_TrailingSlash `protobuf:"varint,1,opt,name=trailing_slash,json=trailingSlash,proto3,enum=gatehouse.config.v1.Rest_TrailingSlash" json:"trailing_slash,omitempty"`
 	// Which percent escapes stay as they are in variables that span several segments. Default: KEEP_SLASH.
 	PathDecode Rest_PathDecode `protobuf:"varint,2,opt,name=path_decode,json=pathDecode,proto3,enum=gatehouse.config.v1.Rest_PathDecode" json:"path_decode,omitempty"`
+	// How long a client of server-sent events hears nothing before it is sent a comment, so that nobody in between takes the connection
+	// for dead; 0s: for ever. Default: 15s.
+	Heartbeat *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
+	// What a client of server-sent events is told to wait before it comes again; 0s: nothing, and it decides. Default: 0s.
+	Retry *durationpb.Duration `protobuf:"bytes,4,opt,name=retry,proto3" json:"retry,omitempty"`
 	// Compress replies by gzip or zstd for clients that accept it. Default: ON.
 	Compression Rest_Switch `protobuf:"varint,6,opt,name=compression,proto3,enum=gatehouse.config.v1.Rest_Switch" json:"compression,omitempty"`
 	// Give replies to GET and HEAD an ETag where the backend gives none, and answer 304 to a client that has the reply already
@@ -574,6 +588,20 @@ func (x *Rest) GetPathDecode() Rest_PathDecode {
 		return x.PathDecode
 	}
 	return Rest_KEEP_SLASH
+}
+
+func (x *Rest) GetHeartbeat() *durationpb.Duration {
+	if x != nil {
+		return x.Heartbeat
+	}
+	return nil
+}
+
+func (x *Rest) GetRetry() *durationpb.Duration {
+	if x != nil {
+		return x.Retry
+	}
+	return nil
 }
 
 func (x *Rest) GetCompression() Rest_Switch {
@@ -663,7 +691,8 @@ func (x *Websocket) GetCredentialWait() *durationpb.Duration {
 	return nil
 }
 
-// ServerTls is the TLS of one listener.
+// ServerTls is the TLS of one listener. Files that change are read again by the next handshake, at most once a second; open connections
+// stay, and files that cannot be used leave what was there before in use.
 type ServerTls struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The certificate, followed by the authorities in between (PEM file).
@@ -996,7 +1025,9 @@ type Service struct {
 	// What callers see of a backend's failures. Default: everything.
 	MaskBackendErrors *MaskBackendErrors `protobuf:"bytes,8,opt,name=mask_backend_errors,json=maskBackendErrors,proto3" json:"mask_backend_errors,omitempty"`
 	// How errors look by REST. Default: what the .proto says, then errors of the gateway.
-	Errors        v1.ErrorShape `protobuf:"varint,11,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	Errors v1.ErrorShape `protobuf:"varint,11,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	// Which web pages may call, instead of what the gateway's own cors says. Without allowed_origins: none.
+	Cors          *Cors `protobuf:"bytes,9,opt,name=cors,proto3" json:"cors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1094,6 +1125,99 @@ func (x *Service) GetErrors() v1.ErrorShape {
 	return v1.ErrorShape(0)
 }
 
+func (x *Service) GetCors() *Cors {
+	if x != nil {
+		return x.Cors
+	}
+	return nil
+}
+
+// Cors says which pages of other origins may call by a browser (the Fetch standard, CORS). It does not keep anybody else from
+// calling: that is what access levels and scopes are for.
+type Cors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Origins: https://app.example.com, with a port if it is not the scheme's own; https://*.example.com for every host below
+	// example.com; http://localhost:* for every port; or * alone for all, which excludes credentials. Default: none.
+	AllowedOrigins []string `protobuf:"bytes,1,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
+	// Request headers that a page may set, beyond those that it always may; * for all. Default: authorization, x-api-key, and the
+	// headers of the protocols.
+	AllowedHeaders []string `protobuf:"bytes,2,rep,name=allowed_headers,json=allowedHeaders,proto3" json:"allowed_headers,omitempty"`
+	// Response headers that a page may read, beyond those that it always may; * for all. Default: all without credentials; with them
+	// the headers of the protocols.
+	ExposedHeaders []string `protobuf:"bytes,3,rep,name=exposed_headers,json=exposedHeaders,proto3" json:"exposed_headers,omitempty"`
+	// Whether a page may call with what a browser adds by itself: client certificates. Cookies never count here.
+	Credentials bool `protobuf:"varint,4,opt,name=credentials,proto3" json:"credentials,omitempty"`
+	// How long a browser may remember the answer to a preflight. Default: 10m.
+	MaxAge        *durationpb.Duration `protobuf:"bytes,5,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cors) Reset() {
+	*x = Cors{}
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cors) ProtoMessage() {}
+
+func (x *Cors) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cors.ProtoReflect.Descriptor instead.
+func (*Cors) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Cors) GetAllowedOrigins() []string {
+	if x != nil {
+		return x.AllowedOrigins
+	}
+	return nil
+}
+
+func (x *Cors) GetAllowedHeaders() []string {
+	if x != nil {
+		return x.AllowedHeaders
+	}
+	return nil
+}
+
+func (x *Cors) GetExposedHeaders() []string {
+	if x != nil {
+		return x.ExposedHeaders
+	}
+	return nil
+}
+
+func (x *Cors) GetCredentials() bool {
+	if x != nil {
+		return x.Credentials
+	}
+	return false
+}
+
+func (x *Cors) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
 // MaskBackendErrors keeps the text and the details of a backend's INTERNAL, UNKNOWN and DATA_LOSS from callers. They get
 // the decision id, by which the access log has the text.
 type MaskBackendErrors struct {
@@ -1108,7 +1232,7 @@ type MaskBackendErrors struct {
 
 func (x *MaskBackendErrors) Reset() {
 	*x = MaskBackendErrors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1244,7 @@ func (x *MaskBackendErrors) String() string {
 func (*MaskBackendErrors) ProtoMessage() {}
 
 func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1257,7 @@ func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaskBackendErrors.ProtoReflect.Descriptor instead.
 func (*MaskBackendErrors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MaskBackendErrors) GetEnabled() bool {
@@ -1171,7 +1295,7 @@ type HttpRule struct {
 
 func (x *HttpRule) Reset() {
 	*x = HttpRule{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1307,7 @@ func (x *HttpRule) String() string {
 func (*HttpRule) ProtoMessage() {}
 
 func (x *HttpRule) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1320,7 @@ func (x *HttpRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule.ProtoReflect.Descriptor instead.
 func (*HttpRule) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HttpRule) GetSelector() string {
@@ -1254,7 +1378,7 @@ type Authn struct {
 
 func (x *Authn) Reset() {
 	*x = Authn{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1390,7 @@ func (x *Authn) String() string {
 func (*Authn) ProtoMessage() {}
 
 func (x *Authn) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1403,7 @@ func (x *Authn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authn.ProtoReflect.Descriptor instead.
 func (*Authn) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Authn) GetApiKeys() []*ApiKey {
@@ -1313,7 +1437,7 @@ type ApiKey struct {
 
 func (x *ApiKey) Reset() {
 	*x = ApiKey{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1449,7 @@ func (x *ApiKey) String() string {
 func (*ApiKey) ProtoMessage() {}
 
 func (x *ApiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1462,7 @@ func (x *ApiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
 func (*ApiKey) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApiKey) GetId() string {
@@ -1391,7 +1515,7 @@ type Jwt struct {
 
 func (x *Jwt) Reset() {
 	*x = Jwt{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1527,7 @@ func (x *Jwt) String() string {
 func (*Jwt) ProtoMessage() {}
 
 func (x *Jwt) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1540,7 @@ func (x *Jwt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Jwt.ProtoReflect.Descriptor instead.
 func (*Jwt) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Jwt) GetIssuer() string {
@@ -1503,7 +1627,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1639,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1652,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Admin) GetKeySha256() string {
@@ -1579,7 +1703,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +1715,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +1728,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Limits) GetBodyBytesMax() uint32 {
@@ -1701,7 +1825,7 @@ type HttpRule_Binding struct {
 
 func (x *HttpRule_Binding) Reset() {
 	*x = HttpRule_Binding{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1713,7 +1837,7 @@ func (x *HttpRule_Binding) String() string {
 func (*HttpRule_Binding) ProtoMessage() {}
 
 func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1726,7 +1850,7 @@ func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule_Binding.ProtoReflect.Descriptor instead.
 func (*HttpRule_Binding) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10, 0}
 }
 
 func (x *HttpRule_Binding) GetMethod() string {
@@ -1761,7 +1885,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xa4\f\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd3\f\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1783,7 +1907,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\bservices\x18\r \x03(\v2\x1c.gatehouse.config.v1.ServiceB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bservices\x120\n" +
 	"\x05authn\x18\x0e \x01(\v2\x1a.gatehouse.config.v1.AuthnR\x05authn\x120\n" +
 	"\x05admin\x18\x0f \x01(\v2\x1a.gatehouse.config.v1.AdminR\x05admin\x123\n" +
-	"\x06limits\x18\x10 \x01(\v2\x1b.gatehouse.config.v1.LimitsR\x06limits\x129\n" +
+	"\x06limits\x18\x10 \x01(\v2\x1b.gatehouse.config.v1.LimitsR\x06limits\x12-\n" +
+	"\x04cors\x18\x14 \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\x129\n" +
 	"\x0ftrusted_proxies\x18\x11 \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
@@ -1794,11 +1919,13 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
 	"\x0fOwnErrorDetails\x12\b\n" +
 	"\x04SEND\x10\x00\x12\b\n" +
-	"\x04OMIT\x10\x01\"\xdb\x03\n" +
+	"\x04OMIT\x10\x01\"\xdf\x04\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
-	"pathDecode\x12L\n" +
+	"pathDecode\x12A\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\theartbeat\x12?\n" +
+	"\x05retry\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x05retry\x12L\n" +
 	"\vcompression\x18\x06 \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\vcompression\x12>\n" +
 	"\x04etag\x18\a \x01(\x0e2 .gatehouse.config.v1.Rest.SwitchB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04etag\"1\n" +
 	"\x06Switch\x12\x16\n" +
@@ -1840,7 +1967,7 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\xea\x03\n" +
+	"serverName\"\x99\x04\n" +
 	"\aService\x12\x1d\n" +
 	"\x05match\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12=\n" +
 	"\x06access\x18\x02 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06access\x12\x16\n" +
@@ -1850,7 +1977,14 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x04json\x18\x06 \x01(\v2 .gatehouse.policy.v1.JsonOptionsR\x04json\x121\n" +
 	"\x04http\x18\a \x03(\v2\x1d.gatehouse.config.v1.HttpRuleR\x04http\x12V\n" +
 	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\x12A\n" +
-	"\x06errors\x18\v \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\"W\n" +
+	"\x06errors\x18\v \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12-\n" +
+	"\x04cors\x18\t \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\"\xe1\x02\n" +
+	"\x04Cors\x12;\n" +
+	"\x0fallowed_origins\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xac\x02R\x0eallowedOrigins\x12Z\n" +
+	"\x0fallowed_headers\x18\x02 \x03(\tB1\xbaH.\x92\x01+\x10d\"'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$R\x0eallowedHeaders\x12Z\n" +
+	"\x0fexposed_headers\x18\x03 \x03(\tB1\xbaH.\x92\x01+\x10d\"'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$R\x0eexposedHeaders\x12 \n" +
+	"\vcredentials\x18\x04 \x01(\bR\vcredentials\x12B\n" +
+	"\amax_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xa3\x052\x00R\x06maxAge\"W\n" +
 	"\x11MaskBackendErrors\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12(\n" +
 	"\adetails\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10d\"\x04r\x02\x10\x01R\adetails\"\x83\x03\n" +
@@ -1922,7 +2056,7 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
 	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
@@ -1937,19 +2071,20 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(*Backend)(nil),             // 10: gatehouse.config.v1.Backend
 	(*ClientTls)(nil),           // 11: gatehouse.config.v1.ClientTls
 	(*Service)(nil),             // 12: gatehouse.config.v1.Service
-	(*MaskBackendErrors)(nil),   // 13: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 14: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 15: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 16: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 17: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 18: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 19: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 20: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 21: gatehouse.policy.v1.Access
-	(v1.ErrorShape)(0),          // 22: gatehouse.policy.v1.ErrorShape
-	(*durationpb.Duration)(nil), // 23: google.protobuf.Duration
-	(*v1.Quota)(nil),            // 24: gatehouse.policy.v1.Quota
-	(*v1.JsonOptions)(nil),      // 25: gatehouse.policy.v1.JsonOptions
+	(*Cors)(nil),                // 13: gatehouse.config.v1.Cors
+	(*MaskBackendErrors)(nil),   // 14: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 15: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 16: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 17: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 18: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 19: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 20: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 21: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 22: gatehouse.policy.v1.Access
+	(v1.ErrorShape)(0),          // 23: gatehouse.policy.v1.ErrorShape
+	(*durationpb.Duration)(nil), // 24: google.protobuf.Duration
+	(*v1.Quota)(nil),            // 25: gatehouse.policy.v1.Quota
+	(*v1.JsonOptions)(nil),      // 26: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	8,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
@@ -1957,43 +2092,48 @@ var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	8,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
 	9,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
 	10, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	21, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	22, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
 	12, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	15, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	18, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	19, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
-	0,  // 10: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
-	6,  // 11: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	7,  // 12: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
-	22, // 13: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	1,  // 14: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	3,  // 15: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	4,  // 16: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	2,  // 17: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 18: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	23, // 19: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
-	23, // 20: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	23, // 21: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
-	11, // 22: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	21, // 23: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	24, // 24: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	23, // 25: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	25, // 26: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	14, // 27: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	13, // 28: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	22, // 29: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	20, // 30: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	16, // 31: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	17, // 32: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	23, // 33: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	23, // 34: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	23, // 35: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	23, // 36: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	16, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	19, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	20, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	13, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
+	0,  // 11: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
+	6,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
+	7,  // 13: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
+	23, // 14: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	1,  // 15: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 16: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 17: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	24, // 18: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
+	24, // 19: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
+	2,  // 20: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 21: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	24, // 22: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	24, // 23: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	24, // 24: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	11, // 25: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	22, // 26: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	25, // 27: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	24, // 28: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	26, // 29: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	15, // 30: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	14, // 31: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	23, // 32: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	13, // 33: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	24, // 34: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	21, // 35: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	17, // 36: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	18, // 37: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	24, // 38: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	24, // 39: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	24, // 40: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	24, // 41: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -2006,7 +2146,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 		(*Source_Proto)(nil),
 		(*Source_Reflect)(nil),
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[12].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
 		(*Jwt_JwksFile)(nil),
 		(*Jwt_JwksUrl)(nil),
 	}
@@ -2016,7 +2156,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,301 @@
+package rest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
+)
+
+// requests is a body of many messages, which are read one by one, as the backend takes them: lines of JSON, or the elements of one
+// JSON array. A body of any other JSON is one message. A client may wait before a message for as long as the call may take, but not
+// within one.
+type requests struct {
+	source *bufio.Reader // nil for no body
+	coding compress.Coding
+	limit  int // bytes of one message
+	lines  bool
+	array  bool // the body began with "["
+	comma  bool // what was read last is a comma
+	ended  bool
+	n      int // messages that were begun
+	// within is called when a message begins and when it is here.
+	within func(bool)
+}
+
+// receiveNext reads the next message of a client that may send many. Path and query are set in each.
+func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
+	if s.requests == nil {
+		if s.requests, err = s.newRequests(); err != nil {
+			return err
+		}
+	}
+	q := s.requests
+	text := front.TakeBuffer()
+	defer text.Free()
+	body, err := q.next(text)
+	if err != nil {
+		return err
+	}
+	wire := front.TakeBuffer()
+	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
+	s.dropFields(ignored)
+	if err != nil {
+		wire.Free()
+		return q.place(err)
+	}
+	wire.Bytes = data
+	wire.Fill(frame)
+	return nil
+}
+
+func (s *stream) newRequests() (*requests, error) {
+	q := &requests{limit: s.env.BodyBytesMax, within: s.within}
+	var err error
+	if q.lines, err = checkManyType(s.r); err != nil {
+		return nil, err
+	}
+	if q.coding, err = checkEncoding(s.r); err != nil {
+		return nil, err
+	}
+	body := bodyOf(s.r)
+	if body == nil {
+		return q, nil
+	}
+	if q.coding != compress.Identity {
+		body = &decoder{coding: q.coding, source: bufio.NewReader(body)}
+	}
+	q.source = bufio.NewReaderSize(body, 4096)
+	if !q.lines && s.route.Elements {
+		first, err := q.peek()
+		if err != nil && err != io.EOF {
+			return nil, q.broken(err)
+		}
+		if q.array = first == '['; q.array {
+			_, _ = q.source.Discard(1) // it was peeked
+		}
+	}
+	return q, nil
+}
+
+// within bounds the time that a message may take from its first byte on.
+func (s *stream) within(begins bool) {
+	if s.env.StallTimeout <= 0 {
+		return
+	}
+	end := time.Time{}
+	if begins {
+		end = time.Now().Add(s.env.StallTimeout + front.BodyTime(s.env.BodyBytesMax))
+	}
+	s.pace.Set(s.w, end)
+}
+
+// typesOfLines are the media types of lines of JSON.
+var typesOfLines = map[string]bool{typeLines: true, typeJSONLines: true, "application/ndjson": true}
+
+// checkManyType is checkType for a body that may be lines.
+func checkManyType(r *http.Request) (lines bool, err error) {
+	full, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && typesOfLines[full] && len(r.Header["Content-Type"]) == 1 {
+		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+			return false, unsupported(r, "the charset must be utf-8")
+		}
+		return true, nil
+	}
+	if form, err := checkType(r); err != nil || form {
+		return false, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType, "this Content-Type is not served; send %s or %s", typeLines, typeJSON).
+			Meta("accept_post", typeLines+", "+typeJSONLines+", "+typeJSON)
+	}
+	return false, nil
+}
+
+// next returns the text of the next message, in the buffer, or io.EOF. A message without a body has no text.
+func (q *requests) next(into *front.Buffer) ([]byte, error) {
+	into.Bytes = into.Bytes[:0]
+	switch {
+	case q.ended:
+		return nil, io.EOF
+	case q.source == nil:
+		if q.ended = true; q.lines {
+			return nil, io.EOF
+		}
+		return nil, nil
+	case q.lines:
+		return q.line(into)
+	case q.array:
+		return q.element(into)
+	}
+	q.ended = true
+	q.within(true)
+	defer q.within(false)
+	text, err := front.ReadBody(q.source, compress.Identity, -1, q.limit, into)
+	return text, err
+}
+
+// line reads the next line that is not empty.
+func (q *requests) line(into *front.Buffer) ([]byte, error) {
+	for {
+		if _, err := q.source.Peek(1); err != nil {
+			return nil, q.broken(err)
+		}
+		q.n++
+		q.within(true)
+		text, err := q.upTo(into)
+		q.within(false)
+		if err != nil && err != io.EOF {
+			return nil, q.place(q.broken(err))
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			return text, nil
+		}
+		into.Bytes = into.Bytes[:0]
+	}
+}
+
+// upTo reads a line.
+func (q *requests) upTo(into *front.Buffer) ([]byte, error) {
+	for {
+		part, err := q.source.ReadSlice('\n')
+		if len(into.Bytes)+len(part) > q.limit {
+			return nil, front.TooLarge(q.limit)
+		}
+		if into.Bytes = append(into.Bytes, part...); err != bufio.ErrBufferFull {
+			return into.Bytes, err
+		}
+	}
+}
+
+// element reads the next element of the array: what stands between commas that are in no string and in no bracket. Whether it is
+// JSON whoever reads it says.
+func (q *requests) element(into *front.Buffer) ([]byte, error) {
+	first, err := q.peek()
+	if err != nil {
+		return nil, q.cut(err)
+	}
+	if first == ']' && !q.comma {
+		return nil, q.close()
+	}
+	q.n++
+	q.within(true)
+	defer q.within(false)
+	var s splitter
+	for {
+		if _, err := q.source.Peek(1); err != nil {
+			return nil, q.place(q.cut(err))
+		}
+		chunk, _ := q.source.Peek(q.source.Buffered()) // which is there
+		n, ends := s.scan(chunk)
+		if len(into.Bytes)+n > q.limit {
+			return nil, q.place(front.TooLarge(q.limit))
+		}
+		into.Bytes = append(into.Bytes, chunk[:n]...)
+		_, _ = q.source.Discard(n)
+		if !ends {
+			continue
+		}
+		if q.comma = chunk[n] == ','; q.comma {
+			_, _ = q.source.Discard(1) // the bracket waits for the next call: this message must not
+		}
+		text := bytes.TrimSpace(into.Bytes)
+		if len(text) == 0 {
+			return nil, q.place(rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "there is nothing before a comma or bracket"))
+		}
+		return text, nil
+	}
+}
+
+// close reads the end of the array, behind which there is nothing.
+func (q *requests) close() error {
+	_, _ = q.source.Discard(1)
+	q.ended = true
+	_, err := q.peek()
+	switch {
+	case err == nil:
+		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "there is something behind the array's end")
+	case err != io.EOF:
+		return q.broken(err)
+	}
+	return io.EOF
+}
+
+// peek returns the next byte that is no white space, without taking it.
+func (q *requests) peek() (byte, error) {
+	for {
+		next, err := q.source.Peek(1)
+		if err != nil {
+			return 0, err
+		}
+		if !space(next[0]) {
+			return next[0], nil
+		}
+		_, _ = q.source.Discard(1)
+	}
+}
+
+func space(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+// cut is an array that does not end.
+func (q *requests) cut(err error) error {
+	if err == io.EOF {
+		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body ends within the array")
+	}
+	return q.broken(err)
+}
+
+// broken names why a body cannot be read; its end is io.EOF as it is.
+func (q *requests) broken(err error) error {
+	if own := new(rpc.Error); err == io.EOF || errors.As(err, &own) {
+		return err
+	}
+	return front.Unreadable(err, q.coding)
+}
+
+// place says in which message something is wrong.
+func (q *requests) place(err error) error {
+	own := new(rpc.Error)
+	switch {
+	case !errors.As(err, &own) || !q.lines && !q.array:
+		return err
+	case q.lines:
+		return own.In("line", q.n)
+	}
+	return own.In("element", q.n)
+}
+
+// splitter finds the end of an array's element.
+type splitter struct {
+	depth            int
+	quoted, escaping bool
+}
+
+// scan returns how many bytes belong to the element, and whether the one behind them ends it.
+func (s *splitter) scan(chunk []byte) (n int, ends bool) {
+	for i, c := range chunk {
+		switch {
+		case s.escaping:
+			s.escaping = false
+		case s.quoted:
+			s.escaping, s.quoted = c == '\\', c != '"'
+		case c == '"':
+			s.quoted = true
+		case c == '{' || c == '[':
+			s.depth++
+		case s.depth == 0 && (c == ',' || c == ']'):
+			return i, true
+		case c == '}' || c == ']':
+			s.depth--
+		}
+	}
+	return len(chunk), false
+}
