@@ -64,7 +64,8 @@ func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
 func (s *stream) newRequests() (*requests, error) {
 	q := &requests{limit: s.env.BodyBytesMax, within: s.within, values: s.route.GRPCGateway}
 	var err error
-	if q.lines, err = checkManyType(s.r); err != nil && !s.route.GRPCGateway {
+	var form bool
+	if q.lines, form, err = checkManyType(s.r); err != nil && !s.route.GRPCGateway {
 		return nil, err
 	}
 	if q.coding, err = checkEncoding(s.r); err != nil && !s.route.GRPCGateway {
@@ -78,14 +79,18 @@ func (s *stream) newRequests() (*requests, error) {
 		body = &decoder{coding: q.coding, source: bufio.NewReader(body)}
 	}
 	q.source = bufio.NewReaderSize(body, 4096)
-	if !q.lines && s.route.Elements {
-		first, err := q.peek()
-		if err != nil && err != io.EOF {
-			return nil, q.broken(err)
-		}
-		if q.array = first == '['; q.array {
-			_, _ = q.source.Discard(1) // it was peeked
-		}
+	if q.lines {
+		return q, nil
+	}
+	first, err := q.peek()
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, q.broken(err)
+	case form && first != '{' && first != '[' && !s.route.GRPCGateway:
+		return nil, unsupportedMany()
+	case first == '[' && s.route.Elements:
+		q.array = true
+		_, _ = q.source.Discard(1) // it was peeked
 	}
 	return q, nil
 }
@@ -106,19 +111,23 @@ func (s *stream) within(begins bool) {
 var typesOfLines = map[string]bool{typeLines: true, typeJSONLines: true, "application/ndjson": true}
 
 // checkManyType is checkType for a body that may be lines.
-func checkManyType(r *http.Request) (lines bool, err error) {
+func checkManyType(r *http.Request) (lines, form bool, err error) {
 	full, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && typesOfLines[full] && len(r.Header["Content-Type"]) == 1 {
 		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-			return false, unsupported(r, "the charset must be utf-8")
+			return false, false, unsupported(r, "the charset must be utf-8")
 		}
-		return true, nil
+		return true, false, nil
 	}
-	if form, err := checkType(r); err != nil || form {
-		return false, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType, "this Content-Type is not served; send %s or %s", typeLines, typeJSON).
-			Meta("accept_post", typeLines+", "+typeJSONLines+", "+typeJSON)
+	if form, err = checkType(r); err != nil {
+		return false, false, unsupportedMany()
 	}
-	return false, nil
+	return false, form, nil
+}
+
+func unsupportedMany() error {
+	return rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType, "this Content-Type is not served; send %s or %s", typeLines, typeJSON).
+		Meta("accept_post", typeLines+", "+typeJSONLines+", "+typeJSON)
 }
 
 // next returns the text of the next message, in the buffer, or io.EOF. A message without a body has no text.
