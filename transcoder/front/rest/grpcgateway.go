@@ -140,7 +140,7 @@ func (f *Front) gatewayShape() front.Shape {
 	if f.env.GRPCGateway {
 		return f.env.Errors
 	}
-	return front.RPCStatus
+	return front.GRPCGateway
 }
 
 // readLoosely reads a body as grpc-gateway does: whatever its type, and only the first JSON value of it. What takes no body reads
