@@ -25,6 +25,9 @@ func (c *compiler) routes(units []unit, endpoints []*front.Endpoint) [][]route.R
 			c.fault(u.method.Descriptor, err)
 			continue
 		}
+		if own := written(rules, u.method.Descriptor); len(own) > 0 && likeGRPCGateway(c.cfg, u.method.Descriptor) {
+			rules = own // a method with an annotation has no other address there
+		}
 		warnings := lint(u.method.Descriptor, written(rules, u.method.Descriptor))
 		for _, w := range append(warnings, lintNames(u.method.Descriptor, told)...) {
 			c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, w))
@@ -155,7 +158,7 @@ func programOptions(json *policyv1.JsonOptions, limits *configv1.Limits) program
 func grpcGatewayOptions(o program.Options, json *policyv1.JsonOptions) program.Options {
 	o.EmitUnset = json == nil || json.GetEmitDefaults()
 	o.Unknown = program.Ignore
-	o.RepeatedCSV = true
+	o.RepeatedCSV, o.GRPCGateway = true, true
 	return o
 }
 

@@ -524,7 +524,7 @@ func (s *stream) writeMetadata() {
 
 // writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
 func (s *stream) writeTrailers() {
-	if s.trailer == nil || !s.wantsTrailers() {
+	if s.trailer == nil || !s.wantsTrailers() || s.route.GRPCGateway && s.route.Method.ServerStreams {
 		return
 	}
 	if s.route.GRPCGateway {
