@@ -22,6 +22,8 @@ const (
 	DecisionIDKey = "gatehouse-decision-id"
 	// clientKey has the caller's address, as the gateway knows it. What a client claimed is never passed on.
 	clientKey = "x-forwarded-for"
+	// copyPrefix begins the names of copies of headers, as grpc-gateway has them: of credentials, too.
+	copyPrefix = "grpcgateway-"
 )
 
 // remote is an rpc.Backend over a shared connection.
@@ -72,7 +74,7 @@ func (r *remote) metadata(c *rpc.Call, yield func(name, value string) bool) {
 		case PrincipalKey, clientKey, DecisionIDKey, "user-agent": // the gateway says those itself
 			continue
 		}
-		if slices.Contains(c.Consumed, name) {
+		if slices.Contains(c.Consumed, strings.TrimPrefix(name, copyPrefix)) {
 			if !r.forwardCredentials {
 				continue
 			}

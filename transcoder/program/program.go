@@ -60,6 +60,9 @@ type Options struct {
 	ProtoNames bool
 	// EmitDefaults also writes fields without presence that have their default value, and empty lists and maps.
 	EmitDefaults bool
+	// EmitUnset is EmitDefaults, and writes null for messages that are not set, and for scalars of proto2 and editions: what protojson
+	// calls EmitUnpopulated. Members of oneofs are left out, those that stand for "optional" too.
+	EmitUnset bool
 	// EnumNumbers writes enum values as numbers.
 	EnumNumbers bool
 

@@ -325,6 +325,8 @@ type Config struct {
 	AccessLog AccessLog  `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
 	Rest      *Rest      `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
 	Websocket *Websocket `protobuf:"bytes,23,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	// Whose habits REST has where neither the .proto nor services says it. Default: GATEHOUSE.
+	Compat v1.Compat `protobuf:"varint,24,opt,name=compat,proto3,enum=gatehouse.policy.v1.Compat" json:"compat,omitempty"`
 	// How errors look by REST where neither the .proto nor services says it. Default: AIP_193.
 	Errors v1.ErrorShape `protobuf:"varint,25,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	// Which headers become metadata for backends, and which metadata of backends headers. Default: all but those that no client, or no
@@ -512,6 +514,13 @@ func (x *Config) GetWebsocket() *Websocket {
 		return x.Websocket
 	}
 	return nil
+}
+
+func (x *Config) GetCompat() v1.Compat {
+	if x != nil {
+		return x.Compat
+	}
+	return v1.Compat(0)
 }
 
 func (x *Config) GetErrors() v1.ErrorShape {
@@ -1095,7 +1104,9 @@ type Service struct {
 	// How errors look by REST. Default: what the .proto says, then errors of the gateway.
 	Errors v1.ErrorShape `protobuf:"varint,11,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	// Which web pages may call, instead of what the gateway's own cors says. Without allowed_origins: none.
-	Cors          *Cors `protobuf:"bytes,9,opt,name=cors,proto3" json:"cors,omitempty"`
+	Cors *Cors `protobuf:"bytes,9,opt,name=cors,proto3" json:"cors,omitempty"`
+	// Whose habits REST has. Default: what the .proto says, then compat of the gateway.
+	Compat        v1.Compat `protobuf:"varint,10,opt,name=compat,proto3,enum=gatehouse.policy.v1.Compat" json:"compat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1198,6 +1209,13 @@ func (x *Service) GetCors() *Cors {
 		return x.Cors
 	}
 	return nil
+}
+
+func (x *Service) GetCompat() v1.Compat {
+	if x != nil {
+		return x.Compat
+	}
+	return v1.Compat(0)
 }
 
 // Cors says which pages of other origins may call by a browser (the Fetch standard, CORS). It does not keep anybody else from
@@ -1953,7 +1971,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8e\r\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xcd\r\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1982,7 +2000,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
 	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12<\n" +
-	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12A\n" +
+	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12=\n" +
+	"\x06compat\x18\x18 \x01(\x0e2\x1b.gatehouse.policy.v1.CompatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06compat\x12A\n" +
 	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x129\n" +
 	"\bmetadata\x18\x1a \x01(\v2\x1d.gatehouse.config.v1.MetadataR\bmetadata\x12a\n" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
@@ -2039,7 +2058,7 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\x99\x04\n" +
+	"serverName\"\xd8\x04\n" +
 	"\aService\x12\x1d\n" +
 	"\x05match\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12=\n" +
 	"\x06access\x18\x02 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06access\x12\x16\n" +
@@ -2050,7 +2069,9 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x04http\x18\a \x03(\v2\x1d.gatehouse.config.v1.HttpRuleR\x04http\x12V\n" +
 	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\x12A\n" +
 	"\x06errors\x18\v \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12-\n" +
-	"\x04cors\x18\t \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\"\xe1\x02\n" +
+	"\x04cors\x18\t \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\x12=\n" +
+	"\x06compat\x18\n" +
+	" \x01(\x0e2\x1b.gatehouse.policy.v1.CompatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06compat\"\xe1\x02\n" +
 	"\x04Cors\x12;\n" +
 	"\x0fallowed_origins\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xac\x02R\x0eallowedOrigins\x12Z\n" +
 	"\x0fallowed_headers\x18\x02 \x03(\tB1\xbaH.\x92\x01+\x10d\"'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$R\x0eallowedHeaders\x12Z\n" +
@@ -2154,10 +2175,11 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(*Limits)(nil),              // 21: gatehouse.config.v1.Limits
 	(*HttpRule_Binding)(nil),    // 22: gatehouse.config.v1.HttpRule.Binding
 	(v1.Access)(0),              // 23: gatehouse.policy.v1.Access
-	(v1.ErrorShape)(0),          // 24: gatehouse.policy.v1.ErrorShape
-	(*durationpb.Duration)(nil), // 25: google.protobuf.Duration
-	(*v1.Quota)(nil),            // 26: gatehouse.policy.v1.Quota
-	(*v1.JsonOptions)(nil),      // 27: gatehouse.policy.v1.JsonOptions
+	(v1.Compat)(0),              // 24: gatehouse.policy.v1.Compat
+	(v1.ErrorShape)(0),          // 25: gatehouse.policy.v1.ErrorShape
+	(*durationpb.Duration)(nil), // 26: google.protobuf.Duration
+	(*v1.Quota)(nil),            // 27: gatehouse.policy.v1.Quota
+	(*v1.JsonOptions)(nil),      // 28: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	9,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
@@ -2174,40 +2196,42 @@ var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
 	0,  // 11: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
 	7,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
 	8,  // 13: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
-	24, // 14: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	6,  // 15: gatehouse.config.v1.Config.metadata:type_name -> gatehouse.config.v1.Metadata
-	1,  // 16: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	3,  // 17: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	4,  // 18: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	25, // 19: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
-	25, // 20: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
-	2,  // 21: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 22: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	25, // 23: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
-	25, // 24: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	25, // 25: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
-	12, // 26: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	23, // 27: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	26, // 28: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	25, // 29: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	27, // 30: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	16, // 31: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	15, // 32: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	24, // 33: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	14, // 34: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
-	25, // 35: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
-	22, // 36: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	18, // 37: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	19, // 38: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	25, // 39: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	25, // 40: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	25, // 41: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	25, // 42: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	24, // 14: gatehouse.config.v1.Config.compat:type_name -> gatehouse.policy.v1.Compat
+	25, // 15: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	6,  // 16: gatehouse.config.v1.Config.metadata:type_name -> gatehouse.config.v1.Metadata
+	1,  // 17: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 18: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 19: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	26, // 20: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
+	26, // 21: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
+	2,  // 22: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 23: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	26, // 24: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	26, // 25: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	26, // 26: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	12, // 27: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	23, // 28: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	27, // 29: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	26, // 30: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	28, // 31: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	16, // 32: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	15, // 33: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	25, // 34: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	14, // 35: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	24, // 36: gatehouse.config.v1.Service.compat:type_name -> gatehouse.policy.v1.Compat
+	26, // 37: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	22, // 38: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	18, // 39: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	19, // 40: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	26, // 41: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	26, // 42: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	26, // 43: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	26, // 44: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
