@@ -69,7 +69,13 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 	}
 	n := int32(0)
 	for _, f := range d.trail {
+		if d.nodes[n].bound { // a file is the whole message on the way
+			return invalid(ReasonParameterConflict, string(p.key), "a file sets the message that has this field already")
+		}
 		d.nodes, n = addChild(d.nodes, n, f, p.key)
+	}
+	if p.file && d.nodes[n].child != 0 {
+		return invalid(ReasonParameterConflict, string(p.key), "other values set fields of this message already; send the file or those")
 	}
 	if d.nodes[n].bound && f.card != cardList {
 		return invalid(ReasonDuplicateParam, string(p.key), fmt.Sprintf("%s takes one value and came more than once", r.pathOf(string(p.key))))
@@ -153,6 +159,9 @@ const (
 
 // readParameter appends the value of a parameter for a field to d.content.
 func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
+	if p.file {
+		return d.readFile(f, p)
+	}
 	if !f.isText() {
 		return invalid(ReasonInvalidParameter, string(p.key), notText(f.fd))
 	}
