@@ -275,6 +275,7 @@ func (c *compiler) table(l rpc.Listener, units []unit, endpoints []*front.Endpoi
 			t.Methods[u.method.Path] = endpoints[i]
 		}
 		rules = append(rules, routes[i]...)
+		t.GRPCGateway = t.GRPCGateway || len(routes[i]) > 0 && routes[i][0].Value.GRPCGateway
 	}
 	if l == rpc.ListenerInternal {
 		rules = nil

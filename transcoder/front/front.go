@@ -40,6 +40,8 @@ type Table struct {
 	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
 	// types that the gateway is linked with are shown.
 	Types program.Resolver
+	// GRPCGateway says that some route has the habits of grpc-gateway.
+	GRPCGateway bool
 	// Hold keeps the table valid until release is called. Nil: it stays valid.
 	Hold func() (release func())
 	// CrossOrigin says that some endpoint has a CORS policy, or the table.
@@ -78,6 +80,8 @@ type Route struct {
 	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
 	// pass as they are.
 	RawRequest, RawReply *RawBody
+	// GRPCGateway says that the route has the habits of grpc-gateway's generated proxy.
+	GRPCGateway bool
 	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
 	Elements bool
 	// Form is set where the body may also be an HTML form.
@@ -118,6 +122,8 @@ type Env struct {
 	Outlive func(t *Table) (ended func())
 	// Errors is how errors of REST look that come before a route is found.
 	Errors Shape
+	// GRPCGateway says that REST has the habits of grpc-gateway's generated proxy where no route is found.
+	GRPCGateway bool
 	// ETags says that REST replies get an ETag of the gateway where the backend gives none.
 	ETags bool
 	// Compress says that REST replies may be compressed.
