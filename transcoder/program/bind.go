@@ -176,6 +176,9 @@ const (
 
 // readParameter appends the value of a parameter for a field to d.content.
 func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
+	if free, err := d.freeParameter(f, p); free {
+		return err
+	}
 	if !f.isText() {
 		return invalid(ReasonInvalidParameter, string(p.key), notText(f.fd))
 	}
