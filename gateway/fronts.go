@@ -36,6 +36,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		},
 		BareErrors:  g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
 		Ending:      g.ending,
+		Outlive:     g.outlive,
 		Heartbeat:   g.cfg.GetRest().GetHeartbeat().AsDuration(),
 		Retry:       g.cfg.GetRest().GetRetry().AsDuration(),
 		Compress:    g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
@@ -44,6 +45,16 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 		GRPCGateway: like,
 		Ignored:     g.set.Ignored,
 		Unrouted:    g.set.Unrouted(l),
+	}
+}
+
+// outlive counts a call that goes on when its request was answered.
+func (g *Gateway) outlive(t *front.Table) (ended func()) {
+	g.answering.Add(1)
+	release := t.Hold()
+	return func() {
+		release()
+		g.answering.Add(-1)
 	}
 }
 

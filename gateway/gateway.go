@@ -45,6 +45,8 @@ type Gateway struct {
 	// publishing is nil when the schema is fixed.
 	publishing *publishing
 	current    atomic.Pointer[Snapshot]
+	// answering counts the requests and the upgraded connections of the two HTTP servers.
+	answering atomic.Int64
 }
 
 // own is the services that Gatehouse itself has on one listener, and how calls reach them.

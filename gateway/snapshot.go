@@ -65,6 +65,14 @@ func (s *Snapshot) acquire() bool {
 	}
 }
 
+// hold is acquire for whoever uses the snapshot already.
+func (s *Snapshot) hold() (release func()) {
+	if !s.acquire() {
+		return func() {} // the gateway was closed
+	}
+	return s.letGo
+}
+
 // release takes a user away; with the last one the connections to backends go.
 func (s *Snapshot) release() {
 	if s.users.Add(-1) == 0 {
@@ -115,6 +123,7 @@ func (c *compiler) compile() (*Snapshot, error) {
 	routes := c.routes(units, endpoints)
 	for _, l := range listeners {
 		s.tables[l] = c.table(l, units, endpoints, routes)
+		s.tables[l].Hold = s.hold
 		s.views[l] = services.NewView(methodsOn(l, units))
 	}
 	if err := c.failure(); err != nil {

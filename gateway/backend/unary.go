@@ -104,9 +104,11 @@ func (u *unary) RecvMsg(m any) error {
 	}
 	f, ok := m.(*rpc.Frame)
 	if !ok {
-		return fmt.Errorf("a backend fills *rpc.Frame, not %T", m)
+		return unfillable(m)
 	}
 	u.taken = true
 	f.Hold(u.wire.Reply)
 	return nil
 }
+
+func unfillable(m any) error { return fmt.Errorf("a backend fills *rpc.Frame, not %T", m) }

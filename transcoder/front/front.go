@@ -24,7 +24,8 @@ import (
 type Front interface {
 	// Detect reports whether the request is in the front's protocol. It looks at the method, the query and headers only.
 	Detect(r *http.Request) bool
-	// ServeHTTP answers the request from the table, which stays valid until it returns.
+	// ServeHTTP answers the request from the table, which stays valid until it returns. A call that goes on afterwards is told
+	// by Env.Outlive.
 	ServeHTTP(w http.ResponseWriter, r *http.Request, t *Table)
 	// Refuse answers a request that whoever stands before the front does not let in.
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
@@ -41,6 +42,8 @@ type Table struct {
 	Types program.Resolver
 	// GRPCGateway says that some route has the habits of grpc-gateway.
 	GRPCGateway bool
+	// Hold keeps the table valid until release is called. Nil: it stays valid.
+	Hold func() (release func())
 	// CrossOrigin says that some endpoint has a CORS policy, or the table.
 	CrossOrigin bool
 	// CORS is the policy for what no endpoint is found for; nil allows nothing.
@@ -103,6 +106,9 @@ type Env struct {
 	BareErrors bool
 	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
 	Ending context.Context
+	// Outlive is called before ServeHTTP returns while a call goes on: the table stays valid, and the listener waits for the
+	// call, until ended is called. Nil: nobody cares.
+	Outlive func(t *Table) (ended func())
 	// Errors is how errors of REST look that come before a route is found.
 	Errors Shape
 	// GRPCGateway says that REST has the habits of grpc-gateway's generated proxy where no route is found.

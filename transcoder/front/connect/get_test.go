@@ -29,7 +29,7 @@ func TestReadQuery(t *testing.T) {
 		{query: "connect=v1&encoding=thrift&message=", reason: "UNSUPPORTED_MEDIA_TYPE"},
 		{query: "connect=v1&encoding=proto&compression=br&message=", reason: "ENCODING_UNKNOWN"},
 		{query: "connect=v1&encoding=proto&base64=1&message=a+b", reason: "MALFORMED_QUERY"},
-		{query: "connect=v1&encoding=proto&base64=2&message=", reason: "MALFORMED_QUERY"},
+		{query: "connect=v1&encoding=json&base64=2&message=%7B%7D", message: "{}", json: true}, // other values are ignored
 		{query: "connect=v1&encoding=proto&message=a&message=b", reason: "MALFORMED_QUERY"},
 		{query: "connect=v1&encoding=proto&message=%zz", reason: "MALFORMED_QUERY"},
 	} {

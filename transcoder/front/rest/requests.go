@@ -86,7 +86,7 @@ func (s *stream) newRequests() (*requests, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		return nil, q.broken(err)
-	case form && first != '{' && first != '[' && !s.route.GRPCGateway:
+	case form && !s.route.GRPCGateway && first != '{' && first != '[':
 		return nil, unsupportedMany()
 	case first == '[' && s.route.Elements:
 		q.array = true
