@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"google.golang.org/grpc"
@@ -39,11 +40,17 @@ type Table struct {
 	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
 	// types that the gateway is linked with are shown.
 	Types program.Resolver
+	// Documents are what the gateway itself tells about the table, by path. They answer every request to their path.
+	Documents map[string]Document
 	// CrossOrigin says that some endpoint has a CORS policy, or the table.
 	CrossOrigin bool
 	// CORS is the policy for what no endpoint is found for; nil allows nothing.
 	CORS *cors.Policy
 }
+
+// Document writes a document for the query of a request: its content, which is the same for as long as the table lives and must not be
+// changed, its media type and its ETag. It is safe for concurrent use.
+type Document func(query url.Values) (content []byte, media, etag string, err error)
 
 // Endpoint is one method of a table.
 type Endpoint struct {
@@ -77,8 +84,9 @@ type Route struct {
 	RawRequest, RawReply *RawBody
 	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
 	Elements bool
-	// Body is the rule's body selector, for those who list routes.
-	Body string
+	// Body and ResponseBody are the rule's selectors, and JSON is how the messages look, for those who list routes.
+	Body, ResponseBody string
+	JSON               program.Options
 }
 
 // RawBody says where in a message its google.api.HttpBody is: in a field, or with 0 it is the message.

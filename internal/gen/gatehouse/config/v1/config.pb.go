@@ -322,8 +322,10 @@ type Config struct {
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
-	AccessLog AccessLog  `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
-	Rest      *Rest      `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	AccessLog AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
+	Rest      *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	// What is told about the API in OpenAPI.
+	Openapi   *Openapi   `protobuf:"bytes,22,opt,name=openapi,proto3" json:"openapi,omitempty"`
 	Websocket *Websocket `protobuf:"bytes,23,opt,name=websocket,proto3" json:"websocket,omitempty"`
 	// How errors look by REST where neither the .proto nor services says it. Default: AIP_193.
 	Errors v1.ErrorShape `protobuf:"varint,25,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
@@ -504,6 +506,13 @@ func (x *Config) GetRest() *Rest {
 	return nil
 }
 
+func (x *Config) GetOpenapi() *Openapi {
+	if x != nil {
+		return x.Openapi
+	}
+	return nil
+}
+
 func (x *Config) GetWebsocket() *Websocket {
 	if x != nil {
 		return x.Websocket
@@ -618,6 +627,62 @@ func (x *Rest) GetEtag() Rest_Switch {
 	return Rest_SWITCH_UNSPECIFIED
 }
 
+// Openapi is about the OpenAPI document of what the public listener serves. The admin listener always has it, at /openapi.json.
+type Openapi struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Serve it at /openapi.json of the public listener, too, to anyone. A published route of that path goes before it. --dev turns it on.
+	// Default: false, because a schema is not for everybody.
+	Public bool `protobuf:"varint,1,opt,name=public,proto3" json:"public,omitempty"`
+	// The document's title. Default: Gatehouse.
+	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Openapi) Reset() {
+	*x = Openapi{}
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Openapi) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Openapi) ProtoMessage() {}
+
+func (x *Openapi) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Openapi.ProtoReflect.Descriptor instead.
+func (*Openapi) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Openapi) GetPublic() bool {
+	if x != nil {
+		return x.Public
+	}
+	return false
+}
+
+func (x *Openapi) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 // Websocket bounds what one WebSocket connection may do. Every zero means the default.
 type Websocket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -635,7 +700,7 @@ type Websocket struct {
 
 func (x *Websocket) Reset() {
 	*x = Websocket{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +712,7 @@ func (x *Websocket) String() string {
 func (*Websocket) ProtoMessage() {}
 
 func (x *Websocket) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +725,7 @@ func (x *Websocket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Websocket.ProtoReflect.Descriptor instead.
 func (*Websocket) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Websocket) GetMessageBytesMax() uint32 {
@@ -707,7 +772,7 @@ type ServerTls struct {
 
 func (x *ServerTls) Reset() {
 	*x = ServerTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +784,7 @@ func (x *ServerTls) String() string {
 func (*ServerTls) ProtoMessage() {}
 
 func (x *ServerTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +797,7 @@ func (x *ServerTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerTls.ProtoReflect.Descriptor instead.
 func (*ServerTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ServerTls) GetCertFile() string {
@@ -771,7 +836,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +848,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +861,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Source) GetFrom() isSource_From {
@@ -875,7 +940,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +952,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +965,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Backend) GetServices() string {
@@ -948,7 +1013,7 @@ type ClientTls struct {
 
 func (x *ClientTls) Reset() {
 	*x = ClientTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1025,7 @@ func (x *ClientTls) String() string {
 func (*ClientTls) ProtoMessage() {}
 
 func (x *ClientTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1038,7 @@ func (x *ClientTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTls.ProtoReflect.Descriptor instead.
 func (*ClientTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ClientTls) GetCaFile() string {
@@ -1034,7 +1099,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1111,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1124,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Service) GetMatch() string {
@@ -1155,7 +1220,7 @@ type Cors struct {
 
 func (x *Cors) Reset() {
 	*x = Cors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1232,7 @@ func (x *Cors) String() string {
 func (*Cors) ProtoMessage() {}
 
 func (x *Cors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1245,7 @@ func (x *Cors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cors.ProtoReflect.Descriptor instead.
 func (*Cors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Cors) GetAllowedOrigins() []string {
@@ -1232,7 +1297,7 @@ type MaskBackendErrors struct {
 
 func (x *MaskBackendErrors) Reset() {
 	*x = MaskBackendErrors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1309,7 @@ func (x *MaskBackendErrors) String() string {
 func (*MaskBackendErrors) ProtoMessage() {}
 
 func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1322,7 @@ func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaskBackendErrors.ProtoReflect.Descriptor instead.
 func (*MaskBackendErrors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MaskBackendErrors) GetEnabled() bool {
@@ -1295,7 +1360,7 @@ type HttpRule struct {
 
 func (x *HttpRule) Reset() {
 	*x = HttpRule{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1372,7 @@ func (x *HttpRule) String() string {
 func (*HttpRule) ProtoMessage() {}
 
 func (x *HttpRule) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1385,7 @@ func (x *HttpRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule.ProtoReflect.Descriptor instead.
 func (*HttpRule) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HttpRule) GetSelector() string {
@@ -1378,7 +1443,7 @@ type Authn struct {
 
 func (x *Authn) Reset() {
 	*x = Authn{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1455,7 @@ func (x *Authn) String() string {
 func (*Authn) ProtoMessage() {}
 
 func (x *Authn) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1468,7 @@ func (x *Authn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authn.ProtoReflect.Descriptor instead.
 func (*Authn) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Authn) GetApiKeys() []*ApiKey {
@@ -1437,7 +1502,7 @@ type ApiKey struct {
 
 func (x *ApiKey) Reset() {
 	*x = ApiKey{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1514,7 @@ func (x *ApiKey) String() string {
 func (*ApiKey) ProtoMessage() {}
 
 func (x *ApiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1527,7 @@ func (x *ApiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
 func (*ApiKey) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ApiKey) GetId() string {
@@ -1515,7 +1580,7 @@ type Jwt struct {
 
 func (x *Jwt) Reset() {
 	*x = Jwt{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +1592,7 @@ func (x *Jwt) String() string {
 func (*Jwt) ProtoMessage() {}
 
 func (x *Jwt) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +1605,7 @@ func (x *Jwt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Jwt.ProtoReflect.Descriptor instead.
 func (*Jwt) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Jwt) GetIssuer() string {
@@ -1627,7 +1692,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1704,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1717,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Admin) GetKeySha256() string {
@@ -1703,7 +1768,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1780,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +1793,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Limits) GetBodyBytesMax() uint32 {
@@ -1825,7 +1890,7 @@ type HttpRule_Binding struct {
 
 func (x *HttpRule_Binding) Reset() {
 	*x = HttpRule_Binding{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1902,7 @@ func (x *HttpRule_Binding) String() string {
 func (*HttpRule_Binding) ProtoMessage() {}
 
 func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1915,7 @@ func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule_Binding.ProtoReflect.Descriptor instead.
 func (*HttpRule_Binding) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11, 0}
 }
 
 func (x *HttpRule_Binding) GetMethod() string {
@@ -1885,7 +1950,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xd3\f\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8b\r\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1913,7 +1978,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
-	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12<\n" +
+	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x126\n" +
+	"\aopenapi\x18\x16 \x01(\v2\x1c.gatehouse.config.v1.OpenapiR\aopenapi\x12<\n" +
 	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12A\n" +
 	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12a\n" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
@@ -1942,7 +2008,10 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"KEEP_SLASH\x10\x00\x12\x11\n" +
 	"\rKEEP_RESERVED\x10\x01\x12\x0e\n" +
 	"\n" +
-	"DECODE_ALL\x10\x02\"\x97\x02\n" +
+	"DECODE_ALL\x10\x02\"A\n" +
+	"\aOpenapi\x12\x16\n" +
+	"\x06public\x18\x01 \x01(\bR\x06public\x12\x1e\n" +
+	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\"\x97\x02\n" +
 	"\tWebsocket\x12*\n" +
 	"\x11message_bytes_max\x18\x01 \x01(\rR\x0fmessageBytesMax\x12H\n" +
 	"\rping_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\fpingInterval\x12F\n" +
@@ -2056,7 +2125,7 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
 	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
@@ -2065,75 +2134,77 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(Rest_PathDecode)(0),        // 4: gatehouse.config.v1.Rest.PathDecode
 	(*Config)(nil),              // 5: gatehouse.config.v1.Config
 	(*Rest)(nil),                // 6: gatehouse.config.v1.Rest
-	(*Websocket)(nil),           // 7: gatehouse.config.v1.Websocket
-	(*ServerTls)(nil),           // 8: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 9: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 10: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 11: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 12: gatehouse.config.v1.Service
-	(*Cors)(nil),                // 13: gatehouse.config.v1.Cors
-	(*MaskBackendErrors)(nil),   // 14: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 15: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 16: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 17: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 18: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 19: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 20: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 21: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 22: gatehouse.policy.v1.Access
-	(v1.ErrorShape)(0),          // 23: gatehouse.policy.v1.ErrorShape
-	(*durationpb.Duration)(nil), // 24: google.protobuf.Duration
-	(*v1.Quota)(nil),            // 25: gatehouse.policy.v1.Quota
-	(*v1.JsonOptions)(nil),      // 26: gatehouse.policy.v1.JsonOptions
+	(*Openapi)(nil),             // 7: gatehouse.config.v1.Openapi
+	(*Websocket)(nil),           // 8: gatehouse.config.v1.Websocket
+	(*ServerTls)(nil),           // 9: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 10: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 11: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 12: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 13: gatehouse.config.v1.Service
+	(*Cors)(nil),                // 14: gatehouse.config.v1.Cors
+	(*MaskBackendErrors)(nil),   // 15: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 16: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 17: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 18: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 19: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 20: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 21: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 22: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 23: gatehouse.policy.v1.Access
+	(v1.ErrorShape)(0),          // 24: gatehouse.policy.v1.ErrorShape
+	(*durationpb.Duration)(nil), // 25: google.protobuf.Duration
+	(*v1.Quota)(nil),            // 26: gatehouse.policy.v1.Quota
+	(*v1.JsonOptions)(nil),      // 27: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	8,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	8,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	8,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	9,  // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	10, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	22, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	12, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	16, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	19, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	20, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
-	13, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
+	9,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	9,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	9,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	10, // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	11, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	23, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	13, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	17, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	20, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	21, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	14, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
 	0,  // 11: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
 	6,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	7,  // 13: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
-	23, // 14: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	1,  // 15: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	3,  // 16: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	4,  // 17: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	24, // 18: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
-	24, // 19: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
-	2,  // 20: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 21: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	24, // 22: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
-	24, // 23: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	24, // 24: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
-	11, // 25: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	22, // 26: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	25, // 27: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	24, // 28: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	26, // 29: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	15, // 30: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	14, // 31: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	23, // 32: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	13, // 33: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
-	24, // 34: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
-	21, // 35: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	17, // 36: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	18, // 37: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	24, // 38: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	24, // 39: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	24, // 40: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	24, // 41: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	7,  // 13: gatehouse.config.v1.Config.openapi:type_name -> gatehouse.config.v1.Openapi
+	8,  // 14: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
+	24, // 15: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	1,  // 16: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 17: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 18: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	25, // 19: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
+	25, // 20: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
+	2,  // 21: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 22: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	25, // 23: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	25, // 24: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	25, // 25: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	12, // 26: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	23, // 27: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	26, // 28: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	25, // 29: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	27, // 30: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	16, // 31: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	15, // 32: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	24, // 33: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	14, // 34: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	25, // 35: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	22, // 36: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	18, // 37: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	19, // 38: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	25, // 39: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	25, // 40: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	25, // 41: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	25, // 42: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -2141,12 +2212,12 @@ func file_gatehouse_config_v1_config_proto_init() {
 	if File_gatehouse_config_v1_config_proto != nil {
 		return
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[4].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[5].OneofWrappers = []any{
 		(*Source_Descriptors)(nil),
 		(*Source_Proto)(nil),
 		(*Source_Reflect)(nil),
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[13].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[14].OneofWrappers = []any{
 		(*Jwt_JwksFile)(nil),
 		(*Jwt_JwksUrl)(nil),
 	}
@@ -2156,7 +2227,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
