@@ -9,7 +9,7 @@ BIN := bin/gatehouse
 
 include tools/generate.mk tools/differential.mk tools/bench.mk tools/conformance.mk
 
-.PHONY: help build run test test-unit test-e2e test-deps test-programs lint fuzz vuln clean
+.PHONY: help build run test test-unit test-e2e test-deps test-programs soak lint fuzz vuln clean
 
 ## help: list the targets
 help:
@@ -34,6 +34,11 @@ test-unit:
 test-e2e:
 	cd e2e && $(GO) test -race -count=1 -timeout 25m ./...
 	cd e2e/conformance && $(GO) test -race -count=1 ./...
+
+## soak: hold 10,000 idle streams of each kind open, and measure what one costs (half an hour; SOAK=1000 for fewer)
+SOAK ?= 10000
+soak:
+	cd e2e && $(GO) test -count=1 -timeout 1h -run '^TestSoak$$' -v . -soak $(SOAK)
 
 # Folders with tests in JavaScript.
 NODE_TESTS := e2e/browser e2e/openapi
@@ -65,6 +70,7 @@ lint: lint-proto
 	$(TOOL) staticcheck ./...
 	cd e2e && $(GO) vet ./... && $(GO) tool -modfile=../tools/go.mod staticcheck ./...
 	cd e2e/conformance && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
+	cd e2e/h2spec && $(GO) vet ./... && $(GO) tool -modfile=../../tools/go.mod staticcheck ./...
 
 ## fuzz: run every fuzz target for FUZZTIME (default 10s)
 FUZZTIME ?= 10s

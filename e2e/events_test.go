@@ -70,6 +70,9 @@ func streamsByAccept(t *testing.T, k *kit) {
 			if text := unzipped(t, zipped); text != one.want {
 				t.Errorf("accept %q, zipped: %q, want %q", c.accept, text, one.want)
 			}
+			if plain := zipped.Header.Get("Content-Encoding") == ""; plain != (c.media == "text/event-stream") {
+				t.Errorf("accept %q: plain %v", c.accept, plain)
+			}
 		}
 		k.backend.Answer(countTo(0, lost))
 		if r := k.send(t, request("GET", "/many", headers...)); r.StatusCode != 500 || r.Text != late || r.Header.Get("Content-Type") != "application/json" {

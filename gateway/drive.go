@@ -25,20 +25,9 @@ import (
 // A unary or server-streaming call stays in this goroutine. The requests of a client-streaming or bidi call are read
 // in a second one, which may be waiting in ss.RecvMsg when drive returns; it ends as soon as the front ends its stream.
 func drive(c *rpc.Call, ss grpc.ServerStream, chain *interceptors.Chain, b rpc.Backend) error {
-	d := &driver{
-		front: ss, call: c, chain: chain, backend: b,
-		request: *rpc.NewFrame(c.Method.Input), answer: *rpc.NewFrame(c.Method.Output),
-	}
+	d := newDriver(c, ss, chain, b)
 	c.Err = d.guarded()
-	if why := new(rpc.Error); c.Err != nil && errors.As(context.Cause(c.Context()), &why) {
-		c.Err = why // somebody ended the call, and what became of it then is the echo
-	}
-	if c.Err != nil {
-		ss.SetTrailer(metadata.MD{backend.DecisionIDKey: {c.ID}})
-	}
-	err := c.Err // what Done adds is for the record, not for the caller
-	chain.Done(c, rpc.StatusOf(err))
-	return err
+	return d.done()
 }
 
 // driver is the state of one call.
@@ -50,6 +39,31 @@ type driver struct {
 	request rpc.Frame
 	answer  rpc.Frame
 	extra   rpc.Frame // takes a message that should not be there
+}
+
+// newDriver is apart from drive, as done is: what they need on the stack would stay there while a call stands idle, and there
+// are streams that do for hours.
+//
+//go:noinline
+func newDriver(c *rpc.Call, ss grpc.ServerStream, chain *interceptors.Chain, b rpc.Backend) *driver {
+	return &driver{
+		front: ss, call: c, chain: chain, backend: b,
+		request: *rpc.NewFrame(c.Method.Input), answer: *rpc.NewFrame(c.Method.Output),
+	}
+}
+
+// done records how the call has ended, and returns that.
+func (d *driver) done() error {
+	c := d.call
+	if why := new(rpc.Error); c.Err != nil && errors.As(context.Cause(c.Context()), &why) {
+		c.Err = why // somebody ended the call, and what became of it then is the echo
+	}
+	if c.Err != nil {
+		d.front.SetTrailer(metadata.MD{backend.DecisionIDKey: {c.ID}})
+	}
+	err := c.Err // what Done adds is for the record, not for the caller
+	d.chain.Done(c, rpc.StatusOf(err))
+	return err
 }
 
 func (d *driver) guarded() (err error) {
@@ -109,27 +123,31 @@ func (d *driver) limit() (context.Context, context.CancelFunc, error) {
 
 // single runs a call with one request message: the backend hears of it when the request is complete and judged.
 func (d *driver) single(ctx context.Context) error {
-	f := &d.request
-	defer f.Free()
-	if err := d.receiveOnly(f); err != nil {
-		return err
-	}
-	if err := d.chain.Request(d.call, f); err != nil {
-		return err
-	}
-	far, err := d.backend.Open(ctx, d.call)
+	far, err := d.ask(ctx)
 	if err != nil {
 		return err
 	}
+	return d.replies(far)
+}
+
+func (d *driver) ask(ctx context.Context) (grpc.ClientStream, error) {
+	f := &d.request
+	defer f.Free()
+	if err := d.receiveOnly(f); err != nil {
+		return nil, err
+	}
+	if err := d.chain.Request(d.call, f); err != nil {
+		return nil, err
+	}
+	far, err := d.backend.Open(ctx, d.call)
+	if err != nil {
+		return nil, err
+	}
 	// io.EOF: the backend has ended the call already, and its status comes with the replies.
 	if err := far.SendMsg(f); err != nil && err != io.EOF {
-		return err
+		return nil, err
 	}
-	if err := far.CloseSend(); err != nil {
-		return err
-	}
-	f.Free()
-	return d.replies(far)
+	return far, far.CloseSend()
 }
 
 // receiveOnly fills f with the client's message, and makes sure that there is exactly one. That a client treats a method
@@ -153,30 +171,27 @@ func (d *driver) receiveOnly(f *rpc.Frame) error {
 
 // replies pumps the backend's side of the call to the client.
 func (d *driver) replies(far grpc.ClientStream) error {
-	m := d.call.Method
-	forward := d.front.SendHeader
-	if !m.ClientStreams && !m.ServerStreams {
-		forward = d.front.SetHeader // one message each way: headers leave together with it
-	}
-	if err := d.headers(far, forward); err != nil {
+	if err := d.headers(far); err != nil {
 		return err
 	}
 	f := &d.answer
 	defer f.Free()
-	if m.ServerStreams {
+	if d.call.Method.ServerStreams {
 		return d.replyStream(far, f)
 	}
 	return d.reply(far, f)
 }
 
-// headers hands the backend's headers, when they come, to one of the front's two methods; a call that ends without
-// any has none to forward.
-func (d *driver) headers(far grpc.ClientStream, forward func(metadata.MD) error) error {
+// headers hands the backend's headers to the front when they come; a call that ends without any has none to forward.
+func (d *driver) headers(far grpc.ClientStream) error {
 	md, err := far.Header()
 	if err != nil || md == nil {
 		return err
 	}
-	return d.fromFront(forward(md))
+	if m := d.call.Method; !m.ClientStreams && !m.ServerStreams {
+		return d.fromFront(d.front.SetHeader(md)) // one message each way: headers leave together with it
+	}
+	return d.fromFront(d.front.SendHeader(md))
 }
 
 // reply takes exactly one message, which the client gets when the backend has said that all went well.

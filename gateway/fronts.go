@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 
 	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
+	policyv1 "github.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -21,6 +22,7 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 	if l == rpc.ListenerAdmin {
 		bodyBytesMax, messageBytesMax = publishBytesMax, publishBytesMax
 	}
+	like := l == rpc.ListenerPublic && g.cfg.GetCompat() == policyv1.Compat_GRPC_GATEWAY
 	return front.Env{
 		Listener:     l,
 		Client:       g.origin.client,
@@ -32,15 +34,27 @@ func (g *Gateway) env(l rpc.Listener) front.Env {
 			PingTimeout:     g.cfg.GetWebsocket().GetPingTimeout().AsDuration(),
 			CredentialWait:  g.cfg.GetWebsocket().GetCredentialWait().AsDuration(),
 		},
-		BareErrors: g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
-		Ending:     g.ending,
-		Heartbeat:  g.cfg.GetRest().GetHeartbeat().AsDuration(),
-		Retry:      g.cfg.GetRest().GetRetry().AsDuration(),
-		Compress:   g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
-		ETags:      g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
-		Errors:     shapeOf(g.cfg.GetErrors()),
-		Ignored:    g.set.Ignored,
-		Unrouted:   g.set.Unrouted(l),
+		BareErrors:  g.cfg.GetOwnErrorDetails() == configv1.Config_OMIT,
+		Ending:      g.ending,
+		Outlive:     g.outlive,
+		Heartbeat:   g.cfg.GetRest().GetHeartbeat().AsDuration(),
+		Retry:       g.cfg.GetRest().GetRetry().AsDuration(),
+		Compress:    g.cfg.GetRest().GetCompression() != configv1.Rest_OFF,
+		ETags:       g.cfg.GetRest().GetEtag() != configv1.Rest_OFF,
+		Errors:      shapeOf(g.cfg.GetErrors(), like),
+		GRPCGateway: like,
+		Ignored:     g.set.Ignored,
+		Unrouted:    g.set.Unrouted(l),
+	}
+}
+
+// outlive counts a call that goes on when its request was answered.
+func (g *Gateway) outlive(t *front.Table) (ended func()) {
+	g.answering.Add(1)
+	release := t.Hold()
+	return func() {
+		release()
+		g.answering.Add(-1)
 	}
 }
 

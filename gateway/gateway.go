@@ -45,6 +45,8 @@ type Gateway struct {
 	// publishing is nil when the schema is fixed.
 	publishing *publishing
 	current    atomic.Pointer[Snapshot]
+	// answering counts the requests and the upgraded connections of the two HTTP servers.
+	answering atomic.Int64
 }
 
 // own is the services that Gatehouse itself has on one listener, and how calls reach them.
@@ -73,7 +75,11 @@ func New(ctx context.Context, cfg *configv1.Config, log *slog.Logger, accessLog 
 	if g.cors, err = newCrossOrigin(cfg); err != nil {
 		return nil, err
 	}
-	g.pool = backend.New(backend.Config{ReplyBytesMax: int(cfg.GetLimits().GetReplyBytesMax())})
+	g.pool = backend.New(backend.Config{
+		ReplyBytesMax:   int(cfg.GetLimits().GetReplyBytesMax()),
+		RequestMetadata: cfg.GetMetadata().GetRequest(),
+		ReplyMetadata:   cfg.GetMetadata().GetReply(),
+	})
 	for _, l := range listeners {
 		if g.own[l], err = g.newOwn(l); err != nil {
 			return nil, err

@@ -33,8 +33,6 @@ type listening struct {
 	publicHTTP, adminHTTP   *http.Server
 	grpc                    *grpc.Server
 	draining                atomic.Bool
-	// answering counts the requests that the two HTTP servers are answering.
-	answering atomic.Int64
 }
 
 // listen opens all listeners, or none.
@@ -130,8 +128,8 @@ func (l *listening) http(handler http.Handler, config *tls.Config) *http.Server 
 // counted keeps answering up to date.
 func (l *listening) counted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		l.answering.Add(1)
-		defer l.answering.Add(-1)
+		l.gateway.answering.Add(1)
+		defer l.gateway.answering.Add(-1)
 		h.ServeHTTP(w, r)
 	})
 }
@@ -203,7 +201,7 @@ func shut(ctx context.Context, s *http.Server) {
 func (l *listening) awaitHandlers(end <-chan struct{}) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for l.answering.Load() > 0 {
+	for l.gateway.answering.Load() > 0 {
 		select {
 		case <-tick.C:
 		case <-end:

@@ -39,7 +39,7 @@ func TestDrainAwaitsWhatItCutsOff(t *testing.T) {
 	l.drain(over)
 	close(drained)
 	<-answered
-	if n := l.answering.Load(); n != 0 {
+	if n := l.gateway.answering.Load(); n != 0 {
 		t.Errorf("%d requests are still being answered", n)
 	}
 }

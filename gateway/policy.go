@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -97,11 +98,30 @@ func errorsOf(cfg *configv1.Config, md protoreflect.MethodDescriptor) front.Shap
 			shape = cmp.Or(entry.GetErrors(), shape)
 		}
 	}
-	return shapeOf(shape)
+	return shapeOf(shape, likeGRPCGateway(cfg, md))
 }
 
-// shapeOf takes a number that no shape has, of a newer policy.proto, for the default.
-func shapeOf(shape policyv1.ErrorShape) front.Shape {
+// likeGRPCGateway reports whether a method's REST has the habits of grpc-gateway: by the last services entry that says it, else the
+// service's options, and the gateway's own setting. No other gateway ever served our own services.
+func likeGRPCGateway(cfg *configv1.Config, md protoreflect.MethodDescriptor) bool {
+	if strings.HasPrefix(string(md.FullName()), "gatehouse.") {
+		return false
+	}
+	compat := cmp.Or(serviceOptions(md.Parent().(protoreflect.ServiceDescriptor)).GetCompat(), cfg.GetCompat())
+	for _, entry := range cfg.GetServices() {
+		if matches(entry.GetMatch(), md) {
+			compat = cmp.Or(entry.GetCompat(), compat)
+		}
+	}
+	return compat == policyv1.Compat_GRPC_GATEWAY
+}
+
+// shapeOf takes a number that no shape has, of a newer policy.proto, for the default, which is that of grpc-gateway where its
+// habits are wanted.
+func shapeOf(shape policyv1.ErrorShape, likeGRPCGateway bool) front.Shape {
+	if shape == policyv1.ErrorShape_ERROR_SHAPE_UNSPECIFIED && likeGRPCGateway {
+		return front.GRPCGateway
+	}
 	if shape == policyv1.ErrorShape_ERROR_SHAPE_UNSPECIFIED || policyv1.ErrorShape_name[int32(shape)] == "" {
 		return front.AIP193
 	}

@@ -25,6 +25,9 @@ func (c *compiler) routes(units []unit, endpoints []*front.Endpoint) [][]route.R
 			c.fault(u.method.Descriptor, err)
 			continue
 		}
+		if own := written(rules, u.method.Descriptor); len(own) > 0 && likeGRPCGateway(c.cfg, u.method.Descriptor) {
+			rules = own // a method with an annotation has no other address there
+		}
 		warnings := lint(u.method.Descriptor, written(rules, u.method.Descriptor))
 		for _, w := range append(warnings, lintNames(u.method.Descriptor, told)...) {
 			c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, w))
@@ -55,7 +58,11 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	for i, v := range template.Vars {
 		vars[i] = v.FieldPath
 	}
+	like := likeGRPCGateway(c.cfg, u.method.Descriptor)
 	options := programOptions(jsonOf(c.cfg, u.method.Descriptor), c.cfg.GetLimits())
+	if like {
+		options = grpcGatewayOptions(options, jsonOf(c.cfg, u.method.Descriptor))
+	}
 	request, err := c.programs.Request(u.method.Input.Descriptor,
 		program.RequestRule{HTTPMethod: r.verb, Vars: vars, Body: r.body}, options)
 	if err != nil {
@@ -81,7 +88,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body, ResponseBody: r.responseBody, JSON: options,
 			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
 			Elements: u.method.ClientStreams && !takesArray(u.method.Input.Descriptor, r.body),
-			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success,
+			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success, GRPCGateway: like,
 		},
 	}, nil
 }
@@ -143,6 +150,15 @@ func programOptions(json *policyv1.JsonOptions, limits *configv1.Limits) program
 	if json.GetUnknown() == policyv1.JsonOptions_IGNORE {
 		o.Unknown = program.Ignore
 	}
+	return o
+}
+
+// grpcGatewayOptions are those of grpc-gateway with its default settings. What is left out of replies a service's json options say, if
+// it has some.
+func grpcGatewayOptions(o program.Options, json *policyv1.JsonOptions) program.Options {
+	o.EmitUnset = json == nil || json.GetEmitDefaults()
+	o.Unknown = program.Ignore
+	o.RepeatedCSV, o.GRPCGateway = true, true
 	return o
 }
 

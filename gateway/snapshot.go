@@ -66,6 +66,14 @@ func (s *Snapshot) acquire() bool {
 	}
 }
 
+// hold is acquire for whoever uses the snapshot already.
+func (s *Snapshot) hold() (release func()) {
+	if !s.acquire() {
+		return func() {} // the gateway was closed
+	}
+	return s.letGo
+}
+
 // release takes a user away; with the last one the connections to backends go.
 func (s *Snapshot) release() {
 	if s.users.Add(-1) == 0 {
@@ -116,6 +124,7 @@ func (c *compiler) compile() (*Snapshot, error) {
 	routes := c.routes(units, endpoints)
 	for _, l := range listeners {
 		s.tables[l] = c.table(l, units, endpoints, routes)
+		s.tables[l].Hold = s.hold
 		s.views[l] = services.NewView(methodsOn(l, units))
 	}
 	if err := c.failure(); err != nil {
@@ -268,6 +277,7 @@ func (c *compiler) table(l rpc.Listener, units []unit, endpoints []*front.Endpoi
 			t.Methods[u.method.Path] = endpoints[i]
 		}
 		rules = append(rules, routes[i]...)
+		t.GRPCGateway = t.GRPCGateway || len(routes[i]) > 0 && routes[i][0].Value.GRPCGateway
 	}
 	if l == rpc.ListenerInternal {
 		rules = nil

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -40,6 +42,7 @@ type patience struct {
 	timer  *time.Timer
 
 	mu    sync.Mutex
+	taken bool   // whoever took the connection over decides how long it may stand still
 	seen  uint64 // writes, at the last look
 	still int    // looks since it has changed
 	ended bool
@@ -47,6 +50,15 @@ type patience struct {
 
 // Unwrap is for http.ResponseController.
 func (p *patience) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// Hijack is for http.ResponseController.
+func (p *patience) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, brw, err := http.NewResponseController(p.ResponseWriter).Hijack()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = err == nil
+	return conn, brw, err
+}
 
 // Write is called by one goroutine at a time, as FlushError is.
 func (p *patience) Write(data []byte) (int, error) {
@@ -109,5 +121,7 @@ func (p *patience) done() {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.limit))
+	if !p.taken {
+		_ = http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(p.limit))
+	}
 }

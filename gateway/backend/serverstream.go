@@ -1,7 +1,6 @@
 package backend
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
@@ -25,19 +24,22 @@ func (s *serverStream) RecvMsg(m any) error {
 	}
 	f, ok := m.(*rpc.Frame)
 	if !ok {
-		return fmt.Errorf("a backend fills *rpc.Frame, not %T", m)
+		return unfillable(m)
 	}
 	reply, err := s.wire.Next()
-	switch {
-	case err == nil:
-		f.Hold(reply)
-		return nil
-	case err != io.EOF:
+	if err != nil {
+		return s.end(err)
+	}
+	f.Hold(reply)
+	return nil
+}
+
+// end says what the end of the replies means, now and if it is asked again.
+func (s *serverStream) end(err error) error {
+	if err != io.EOF {
 		s.err = s.fault(err)
-	default:
-		if s.err = s.refused(); s.err == nil {
-			s.err = io.EOF
-		}
+	} else if s.err = s.refused(); s.err == nil {
+		s.err = io.EOF
 	}
 	return s.err
 }

@@ -33,6 +33,8 @@ type stream struct {
 	conn *conn
 	call *rpc.Call
 	ctx  watched
+	// toClient is the metadata that passes.
+	toClient *names
 }
 
 // watched is the context of one call to a backend: what the call was opened with, and what the stats handler has seen.
@@ -74,15 +76,19 @@ func (s *stream) RecvMsg(m any) error {
 	return s.fault(err)
 }
 
-// Header waits for the backend's headers and returns them without those of the protocol. It is nil if the call ended
+// Header waits for the backend's headers and returns those of them that pass. It is nil if the call ended
 // without any.
 func (s *stream) Header() (metadata.MD, error) {
 	md, err := s.ClientStream.Header()
-	return foreign(md), err
+	return s.passing(md), err
 }
 
-// Trailer returns the backend's trailers without those of the protocol, once RecvMsg has returned an error.
-func (s *stream) Trailer() metadata.MD { return foreign(s.ClientStream.Trailer()) }
+// Trailer returns those of the backend's trailers that pass, once RecvMsg has returned an error.
+func (s *stream) Trailer() metadata.MD { return s.passing(s.ClientStream.Trailer()) }
+
+// passing returns what clients may see of the backend's metadata: nothing of the protocol, and only what the configuration
+// lets pass. It may change and return md.
+func (s *stream) passing(md metadata.MD) metadata.MD { return s.toClient.keep(foreign(md)) }
 
 // fault turns an error of grpc-go, or of our own transport, into what the caller may see.
 func (s *stream) fault(err error) error {

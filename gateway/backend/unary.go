@@ -57,9 +57,9 @@ func (a *asking) refused() error {
 	return a.fault(a.wire.Status.Err())
 }
 
-func (a *asking) Header() (metadata.MD, error) { return foreign(a.wire.Header), nil }
+func (a *asking) Header() (metadata.MD, error) { return a.passing(a.wire.Header), nil }
 
-func (a *asking) Trailer() metadata.MD { return foreign(a.wire.Trailer) }
+func (a *asking) Trailer() metadata.MD { return a.passing(a.wire.Trailer) }
 
 func (a *asking) Context() context.Context { return &a.ctx }
 
@@ -104,9 +104,11 @@ func (u *unary) RecvMsg(m any) error {
 	}
 	f, ok := m.(*rpc.Frame)
 	if !ok {
-		return fmt.Errorf("a backend fills *rpc.Frame, not %T", m)
+		return unfillable(m)
 	}
 	u.taken = true
 	f.Hold(u.wire.Reply)
 	return nil
 }
+
+func unfillable(m any) error { return fmt.Errorf("a backend fills *rpc.Frame, not %T", m) }

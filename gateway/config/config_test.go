@@ -11,6 +11,7 @@ import (
 	"buf.build/go/protoyaml"
 	"golang.org/x/tools/txtar"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/gatehouse-gateway/gatehouse/gateway/config"
 	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
@@ -155,6 +156,10 @@ websocket: {message_bytes_max: 4194304, ping_interval: 30s, ping_timeout: 20s, c
 	}
 	if got := config.Defaults(); !proto.Equal(got, cfg) {
 		t.Errorf("got\n%v\nwant\n%v", got, cfg)
+	}
+	off := config.WithDefaults(&configv1.Config{Rest: &configv1.Rest{Heartbeat: durationpb.New(0)}})
+	if got := off.GetRest().GetHeartbeat(); got.AsDuration() != 0 {
+		t.Errorf("a heartbeat of 0s became %v", got)
 	}
 }
 

@@ -37,7 +37,9 @@ func WithDefaults(cfg *configv1.Config) *configv1.Config {
 	if cfg.Rest == nil {
 		cfg.Rest = &configv1.Rest{}
 	}
-	fillDuration(&cfg.Rest.Heartbeat, 15*time.Second)
+	if cfg.Rest.Heartbeat == nil { // 0s is none
+		cfg.Rest.Heartbeat = durationpb.New(15 * time.Second)
+	}
 	if cfg.Websocket == nil {
 		cfg.Websocket = &configv1.Websocket{}
 	}

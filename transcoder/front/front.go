@@ -25,7 +25,8 @@ import (
 type Front interface {
 	// Detect reports whether the request is in the front's protocol. It looks at the method, the query and headers only.
 	Detect(r *http.Request) bool
-	// ServeHTTP answers the request from the table, which stays valid until it returns.
+	// ServeHTTP answers the request from the table, which stays valid until it returns. A call that goes on afterwards is told
+	// by Env.Outlive.
 	ServeHTTP(w http.ResponseWriter, r *http.Request, t *Table)
 	// Refuse answers a request that whoever stands before the front does not let in.
 	Refuse(w http.ResponseWriter, r *http.Request, err error)
@@ -42,6 +43,10 @@ type Table struct {
 	Types program.Resolver
 	// Documents are what the gateway itself tells about the table, by path. They answer every request to their path.
 	Documents map[string]Document
+	// GRPCGateway says that some route has the habits of grpc-gateway.
+	GRPCGateway bool
+	// Hold keeps the table valid until release is called. Nil: it stays valid.
+	Hold func() (release func())
 	// CrossOrigin says that some endpoint has a CORS policy, or the table.
 	CrossOrigin bool
 	// CORS is the policy for what no endpoint is found for; nil allows nothing.
@@ -82,6 +87,8 @@ type Route struct {
 	// RawRequest is set where the request's body is a google.api.HttpBody, and RawReply where that of the reply is: bytes that
 	// pass as they are.
 	RawRequest, RawReply *RawBody
+	// GRPCGateway says that the route has the habits of grpc-gateway's generated proxy.
+	GRPCGateway bool
 	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
 	Elements bool
 	// Body and ResponseBody are the rule's selectors, and JSON is how the messages look, for those who list routes.
@@ -107,8 +114,13 @@ type Env struct {
 	BareErrors bool
 	// Ending is over when calls that still run on connections which net/http does not know any more have to end. Nil: never.
 	Ending context.Context
+	// Outlive is called before ServeHTTP returns while a call goes on: the table stays valid, and the listener waits for the
+	// call, until ended is called. Nil: nobody cares.
+	Outlive func(t *Table) (ended func())
 	// Errors is how errors of REST look that come before a route is found.
 	Errors Shape
+	// GRPCGateway says that REST has the habits of grpc-gateway's generated proxy where no route is found.
+	GRPCGateway bool
 	// ETags says that REST replies get an ETag of the gateway where the backend gives none.
 	ETags bool
 	// Compress says that REST replies may be compressed.

@@ -15,6 +15,8 @@ type Names uint8
 const (
 	// HyphenNames drops names with "_" or ".", for protocols where a server behind may read X_User_Id as X-User-Id.
 	HyphenNames Names = iota
+	// GRPCGatewayNames is HyphenNames for clients of grpc-gateway: see grpcGatewayMetadata.
+	GRPCGatewayNames
 	// AllNames keeps "_" and ".", which gRPC allows, unless the name reads as a reserved one with "-" instead.
 	AllNames
 )
@@ -32,6 +34,9 @@ const (
 // decoded bytes, and all others have only bytes from 0x20 to 0x7E. The result may share its values with h: neither may be
 // changed in place.
 func MetadataFromHeader(h http.Header, names Names) (md metadata.MD, dropped int) {
+	if names == GRPCGatewayNames {
+		return grpcGatewayMetadata(h)
+	}
 	md = metadata.MD{}
 	nominated := connectionNames(h)
 	for name, values := range h {
@@ -100,17 +105,30 @@ func WriteMetadata(dst http.Header, md metadata.MD, prefix string) (dropped int)
 			continue
 		}
 		for _, v := range values {
-			switch {
-			case strings.HasSuffix(key, "-bin"):
-				dst.Add(prefix+key, base64.RawStdEncoding.EncodeToString([]byte(v)))
-			case Printable(v):
-				dst.Add(prefix+key, v)
-			default:
+			if text, ok := headerValue(key, v); ok {
+				dst.Add(prefix+key, text)
+			} else {
 				dropped++
 			}
 		}
 	}
 	return dropped
+}
+
+// headerValue is a metadata value as a header has it, binary ones in base64 without padding.
+func headerValue(key, v string) (text string, ok bool) {
+	switch {
+	case !validKey(key):
+		return "", false
+	case strings.HasSuffix(key, "-bin"):
+		return base64.RawStdEncoding.EncodeToString([]byte(v)), true
+	}
+	return v, Printable(v)
+}
+
+// NoTransform reports whether a reply's header metadata forbids others to compress it (RFC 9111, section 5.2.2.6).
+func NoTransform(md metadata.MD) bool {
+	return slices.ContainsFunc(md["cache-control"], func(v string) bool { return strings.Contains(strings.ToLower(v), "no-transform") })
 }
 
 // common are the names that most requests have, with what is decided about them: most calls change no name to lower case.

@@ -59,6 +59,9 @@ func (f *field) render(s style) (err error) {
 	if s.defaults() && !f.presence && !f.extension {
 		f.absent = append(append([]byte{}, f.key...), f.blank...)
 	}
+	if s.unset() && f.presence && !f.extension && f.fd.ContainingOneof() == nil {
+		f.absent = append(append([]byte{}, f.key...), "null"...)
+	}
 	return nil
 }
 

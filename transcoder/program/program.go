@@ -60,6 +60,9 @@ type Options struct {
 	ProtoNames bool
 	// EmitDefaults also writes fields without presence that have their default value, and empty lists and maps.
 	EmitDefaults bool
+	// EmitUnset is EmitDefaults, and writes null for messages that are not set, and for scalars of proto2 and editions: what protojson
+	// calls EmitUnpopulated. Members of oneofs are left out, those that stand for "optional" too.
+	EmitUnset bool
 	// EnumNumbers writes enum values as numbers.
 	EnumNumbers bool
 
@@ -78,6 +81,9 @@ type Options struct {
 	PartialResponses bool
 	// RepeatedCSV lets a path variable be a repeated scalar, its values separated by commas, as grpc-gateway does.
 	RepeatedCSV bool
+
+	// GRPCGateway reads the values in path and query as grpc-gateway does, and does not look at a query of which nothing can be bound.
+	GRPCGateway bool
 
 	// DepthMax is the deepest nesting of objects and arrays in a JSON body. A reply may nest its messages as deep as a
 	// body of that depth can make them. 0 means 100.

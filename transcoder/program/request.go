@@ -108,6 +108,7 @@ const wireBytesMore = 64
 func (d *decoder) begin(r *Request, text []byte) {
 	d.compiler, d.text = r.table.compiler, text
 	d.lenient, d.depthMax, d.secret = r.options.lenient(), r.options.DepthMax, r.secret
+	d.loose = r.options.GRPCGateway
 	d.nodes = append(d.nodes[:0], r.nodes...)
 	if r.body.field != nil {
 		d.bodyPath = r.body.field.name

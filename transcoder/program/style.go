@@ -8,6 +8,7 @@ const (
 	styleProtoNames style = 1 << iota
 	styleDefaults
 	styleEnumNumbers
+	styleUnset
 )
 
 func (o Options) style() style {
@@ -21,9 +22,13 @@ func (o Options) style() style {
 	if o.EnumNumbers {
 		s |= styleEnumNumbers
 	}
+	if o.EmitUnset {
+		s |= styleDefaults | styleUnset
+	}
 	return s
 }
 
 func (s style) protoNames() bool  { return s&styleProtoNames != 0 }
 func (s style) defaults() bool    { return s&styleDefaults != 0 }
+func (s style) unset() bool       { return s&styleUnset != 0 }
 func (s style) enumNumbers() bool { return s&styleEnumNumbers != 0 }

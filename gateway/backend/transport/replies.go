@@ -114,8 +114,14 @@ func (call *Call) Next() (mem.Buffer, error) {
 	if !m.packed {
 		return m.message, nil
 	}
-	plain, err := unzip(s.zipped, m.message.ReadOnlyData(), s.max)
-	m.message.Free()
+	return call.unpack(m.message)
+}
+
+// unpack returns what a message is without its compression, and frees it.
+func (call *Call) unpack(message mem.Buffer) (mem.Buffer, error) {
+	r, s := call.replies, &call.stream
+	plain, err := unzip(s.zipped, message.ReadOnlyData(), s.max)
+	message.Free()
 	if err != nil {
 		r.conn.giveUp(s, err)
 		r.end(s, err)

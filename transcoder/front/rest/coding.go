@@ -24,7 +24,7 @@ func (s *stream) chooseCoding() error {
 	if s.coding, plain = compress.Accepted(accepts); plain {
 		return nil
 	}
-	if s.mustCode = true; s.coding == compress.Identity {
+	if s.mustCode = true; s.coding == compress.Identity && !s.route.GRPCGateway {
 		return rpc.Errorf(codes.InvalidArgument, "NOT_ACCEPTABLE",
 			"the Accept-Encoding header rules out all of %s; add one of them or leave the header out", compress.Names)
 	}
@@ -51,8 +51,9 @@ func (s *stream) encode() {
 	}
 }
 
-// worthCoding is false for what is small, for what is compressed by its own format, for a part of something, and where the
-// backend forbids changes (RFC 9111, section 5.2.2.6). A client that refuses plain replies gets none.
+// worthCoding is false for what is small, for what is compressed by its own format, for a part of something, for server-sent events,
+// because each of many idle streams would hold an encoder, and where the backend forbids changes (RFC 9111, section 5.2.2.6). A
+// client that refuses plain replies gets none.
 func (s *stream) worthCoding() bool {
 	status := s.success()
 	if status == http.StatusNoContent || status == http.StatusNotModified || status == http.StatusPartialContent {
@@ -65,12 +66,10 @@ func (s *stream) worthCoding() bool {
 	if whole && s.counted+len(s.json.Bytes) < compressedBytesMin || s.route.RawReply != nil && packed(s.media) {
 		return false
 	}
-	for _, v := range s.header["cache-control"] {
-		if strings.Contains(strings.ToLower(v), "no-transform") {
-			return false
-		}
+	if s.media == typeEvents && s.sequence() != nil {
+		return false
 	}
-	return true
+	return !front.NoTransform(s.header)
 }
 
 // packed reports whether a media type's bytes are compressed already.

@@ -33,6 +33,6 @@ func (s *stream) sameByBackend() {
 
 // conditional reports whether a condition can be answered for the backend: by a safe method, whose whole reply went well.
 func (s *stream) conditional() bool {
-	return (s.r.Method == http.MethodGet || s.r.Method == http.MethodHead) &&
+	return !s.route.GRPCGateway && (s.r.Method == http.MethodGet || s.r.Method == http.MethodHead) &&
 		!s.route.Method.ServerStreams && (s.route.Success == 0 || s.route.Success == http.StatusOK)
 }

@@ -27,6 +27,7 @@ type requests struct {
 	limit  int // bytes of one message
 	lines  bool
 	array  bool // the body began with "["
+	values bool // one JSON value behind the other
 	comma  bool // what was read last is a comma
 	ended  bool
 	n      int // messages that were begun
@@ -61,12 +62,13 @@ func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
 }
 
 func (s *stream) newRequests() (*requests, error) {
-	q := &requests{limit: s.env.BodyBytesMax, within: s.within}
+	q := &requests{limit: s.env.BodyBytesMax, within: s.within, values: s.route.GRPCGateway}
 	var err error
-	if q.lines, err = checkManyType(s.r); err != nil {
+	var form bool
+	if q.lines, form, err = checkManyType(s.r); err != nil && !s.route.GRPCGateway {
 		return nil, err
 	}
-	if q.coding, err = checkEncoding(s.r); err != nil {
+	if q.coding, err = checkEncoding(s.r); err != nil && !s.route.GRPCGateway {
 		return nil, err
 	}
 	body := bodyOf(s.r)
@@ -77,14 +79,18 @@ func (s *stream) newRequests() (*requests, error) {
 		body = &decoder{coding: q.coding, source: bufio.NewReader(body)}
 	}
 	q.source = bufio.NewReaderSize(body, 4096)
-	if !q.lines && s.route.Elements {
-		first, err := q.peek()
-		if err != nil && err != io.EOF {
-			return nil, q.broken(err)
-		}
-		if q.array = first == '['; q.array {
-			_, _ = q.source.Discard(1) // it was peeked
-		}
+	if q.lines {
+		return q, nil
+	}
+	first, err := q.peek()
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, q.broken(err)
+	case form && !s.route.GRPCGateway && first != '{' && first != '[':
+		return nil, unsupportedMany()
+	case first == '[' && s.route.Elements:
+		q.array = true
+		_, _ = q.source.Discard(1) // it was peeked
 	}
 	return q, nil
 }
@@ -105,19 +111,23 @@ func (s *stream) within(begins bool) {
 var typesOfLines = map[string]bool{typeLines: true, typeJSONLines: true, "application/ndjson": true}
 
 // checkManyType is checkType for a body that may be lines.
-func checkManyType(r *http.Request) (lines bool, err error) {
+func checkManyType(r *http.Request) (lines, form bool, err error) {
 	full, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && typesOfLines[full] && len(r.Header["Content-Type"]) == 1 {
 		if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-			return false, unsupported(r, "the charset must be utf-8")
+			return false, false, unsupported(r, "the charset must be utf-8")
 		}
-		return true, nil
+		return true, false, nil
 	}
-	if form, err := checkType(r); err != nil || form {
-		return false, rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType, "this Content-Type is not served; send %s or %s", typeLines, typeJSON).
-			Meta("accept_post", typeLines+", "+typeJSONLines+", "+typeJSON)
+	if form, err = checkType(r); err != nil {
+		return false, false, unsupportedMany()
 	}
-	return false, nil
+	return false, form, nil
+}
+
+func unsupportedMany() error {
+	return rpc.Errorf(codes.InvalidArgument, front.ReasonMediaType, "this Content-Type is not served; send %s or %s", typeLines, typeJSON).
+		Meta("accept_post", typeLines+", "+typeJSONLines+", "+typeJSON)
 }
 
 // next returns the text of the next message, in the buffer, or io.EOF. A message without a body has no text.
@@ -127,7 +137,7 @@ func (q *requests) next(into *front.Buffer) ([]byte, error) {
 	case q.ended:
 		return nil, io.EOF
 	case q.source == nil:
-		if q.ended = true; q.lines {
+		if q.ended = true; q.lines || q.values {
 			return nil, io.EOF
 		}
 		return nil, nil
@@ -135,6 +145,8 @@ func (q *requests) next(into *front.Buffer) ([]byte, error) {
 		return q.line(into)
 	case q.array:
 		return q.element(into)
+	case q.values:
+		return q.value(into)
 	}
 	q.ended = true
 	q.within(true)
@@ -265,10 +277,12 @@ func (q *requests) broken(err error) error {
 func (q *requests) place(err error) error {
 	own := new(rpc.Error)
 	switch {
-	case !errors.As(err, &own) || !q.lines && !q.array:
+	case !errors.As(err, &own) || !q.lines && !q.array && !q.values:
 		return err
 	case q.lines:
 		return own.In("line", q.n)
+	case !q.array:
+		return own.In("message", q.n)
 	}
 	return own.In("element", q.n)
 }
@@ -282,20 +296,26 @@ type splitter struct {
 // scan returns how many bytes belong to the element, and whether the one behind them ends it.
 func (s *splitter) scan(chunk []byte) (n int, ends bool) {
 	for i, c := range chunk {
-		switch {
-		case s.escaping:
-			s.escaping = false
-		case s.quoted:
-			s.escaping, s.quoted = c == '\\', c != '"'
-		case c == '"':
-			s.quoted = true
-		case c == '{' || c == '[':
-			s.depth++
-		case s.depth == 0 && (c == ',' || c == ']'):
+		if s.depth == 0 && !s.quoted && (c == ',' || c == ']') {
 			return i, true
-		case c == '}' || c == ']':
-			s.depth--
 		}
+		s.step(c)
 	}
 	return len(chunk), false
+}
+
+// step takes the next byte.
+func (s *splitter) step(c byte) {
+	switch {
+	case s.escaping:
+		s.escaping = false
+	case s.quoted:
+		s.escaping, s.quoted = c == '\\', c != '"'
+	case c == '"':
+		s.quoted = true
+	case c == '{' || c == '[':
+		s.depth++
+	case c == '}' || c == ']':
+		s.depth--
+	}
 }

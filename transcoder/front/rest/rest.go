@@ -49,7 +49,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		return
 	}
 	var b route.Binding[*front.Route]
-	if err := t.Routes.Match(r.Method, path, &b); err != nil {
+	if err := f.match(r, t, path, &b); err != nil {
 		f.refuse(w, r, t, path, err)
 		return
 	}
@@ -80,8 +80,14 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, t *front.Table, p
 	var malformed *route.PathError
 	var not *route.MethodNotAllowedError
 	switch {
+	case errors.As(err, &malformed) && f.env.GRPCGateway && (malformed.Fault == route.FaultDotSegment || malformed.Fault == route.FaultNUL):
+		f.refuseLikeGRPCGateway(w, r, nil) // no harm in a path of which nothing is served
+		return
 	case errors.As(err, &malformed):
 		err = rpc.Errorf(codes.InvalidArgument, "MALFORMED_PATH", "%s", malformed)
+	case f.likeGRPCGateway(t, path, allowOf(err)):
+		f.refuseLikeGRPCGateway(w, r, allowOf(err))
+		return
 	case errors.As(err, &not):
 		w.Header().Set("Allow", strings.Join(not.Allow, ", "))
 		err = rpc.Errorf(codes.Unimplemented, "METHOD_NOT_ALLOWED", "%s", not)
@@ -89,6 +95,14 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, t *front.Table, p
 		err = rpc.Errorf(codes.NotFound, "ROUTE_NOT_FOUND", "nothing is served at this path%s", suggestion(t, path))
 	}
 	f.Refuse(w, r, err)
+}
+
+// allowOf is what methods a path is served by that the request's is not one of.
+func allowOf(err error) []string {
+	if not := new(route.MethodNotAllowedError); errors.As(err, &not) {
+		return not.Allow
+	}
+	return nil
 }
 
 // suggestion is the cheapest of remedies: the path without its last slash, if something is served there.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -64,7 +65,8 @@ type stream struct {
 	torn       bool            // parts of a message have left, and the rest has not
 	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
-	failed     error // why the only reply could not be kept
+	failed     error       // why the only reply could not be kept
+	misread    atomic.Bool // the request was wrong
 	flusher    front.Flusher
 
 	messages  int64       // that were sent of many
@@ -79,7 +81,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	s := &stream{
 		env: &f.env, w: w, r: r, types: t.Types,
 		route: b.Rule.Value, path: b.Values, query: query,
-		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, front.HyphenNames),
+		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, namesOf(b.Rule.Value)),
 	}
 	c := s.call
 	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
@@ -88,7 +90,14 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	if r.Method == http.MethodHead {
 		delete(c.Metadata, "range") // only GET has ranges (RFC 9110, section 14.2)
 	}
-	c.Timeout, c.HasTimeout, s.early = front.Timeout(r.Header)
+	if s.route.GRPCGateway {
+		if front.Printable(r.Host) {
+			c.Metadata["x-forwarded-host"] = []string{r.Host}
+		}
+		c.Timeout, c.HasTimeout, s.early = front.GRPCGatewayTimeout(r.Header)
+	} else {
+		c.Timeout, c.HasTimeout, s.early = front.Timeout(r.Header)
+	}
 	s.response = s.route.Response
 	if s.early == nil && s.route.Request.TakesFieldMask() {
 		s.early = s.choose()
@@ -106,6 +115,13 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		_ = http.NewResponseController(w).EnableFullDuplex() // net/http's always can
 	}
 	return s
+}
+
+func namesOf(r *front.Route) front.Names {
+	if r.GRPCGateway {
+		return front.GRPCGatewayNames
+	}
+	return front.HyphenNames
 }
 
 // Context returns the call's context with everything in it that a grpc-go interceptor looks for.
@@ -145,7 +161,9 @@ func (s *stream) RecvMsg(m any) error {
 		return io.EOF
 	}
 	s.received = true
-	return s.bind(frame)
+	err := s.bind(frame)
+	s.misread.Store(err != nil)
+	return err
 }
 
 // takesMany reports whether the body may have many messages. Without a body path and query are the only one.
@@ -174,7 +192,7 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	stop := s.pace.Hurry(s.env, s.w, s.r, s.call)
 	text := front.TakeBuffer()
 	defer text.Free()
-	body, err := readBody(s.r, s.env.BodyBytesMax, text)
+	body, err := s.readOnly(text)
 	if err != nil {
 		return err
 	}
@@ -191,12 +209,20 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	return nil
 }
 
+// readOnly reads a body that is one message.
+func (s *stream) readOnly(into *front.Buffer) ([]byte, error) {
+	if s.route.GRPCGateway {
+		return s.readLoosely(into)
+	}
+	return readBody(s.r, s.env.BodyBytesMax, into)
+}
+
 // negotiate settles the response's media type. A single reply can be a line, too. What raw bytes are only the backend knows.
 func (s *stream) negotiate() {
 	switch offers := unaryOffers; {
 	case s.route.RawReply != nil && s.route.Method.ServerStreams:
 		s.media = typeBytes // unless a message says otherwise
-	case s.route.RawReply != nil:
+	case s.route.RawReply != nil, s.route.GRPCGateway:
 		s.media = typeJSON
 	default:
 		if s.route.Method.ServerStreams {
@@ -364,7 +390,7 @@ func (s *stream) finish(err error) {
 	case err != nil && !s.headDone:
 		s.writeMetadata()
 		s.writeTrailers()
-		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
+		s.writeEarlyError(err)
 	case err != nil && s.r.Method != http.MethodHead:
 		s.json = &front.Buffer{Bytes: s.lateError(err)}
 		_ = s.write() // a client that is gone misses it
@@ -394,6 +420,9 @@ func (s *stream) lateError(err error) []byte {
 func (s *stream) sequence() *sequence {
 	if !s.route.Method.ServerStreams || s.route.RawReply != nil {
 		return nil
+	}
+	if s.route.GRPCGateway {
+		return envelopes
 	}
 	return sequences[s.media]
 }
@@ -475,7 +504,11 @@ func (s *stream) success() int {
 // writeMetadata makes the header metadata HTTP headers. What depends on the request is told to caches.
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
-	s.drop(front.WriteMetadata(h, s.header, ""))
+	if s.route.GRPCGateway {
+		s.drop(front.WriteGRPCGatewayMetadata(h, s.header, false))
+	} else {
+		s.drop(front.WriteMetadata(h, s.header, ""))
+	}
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
 	}
@@ -491,10 +524,14 @@ func (s *stream) writeMetadata() {
 
 // writeTrailers makes the trailer metadata HTTP trailers, for clients that want them.
 func (s *stream) writeTrailers() {
-	if s.trailer == nil || !s.wantsTrailers() {
+	if s.trailer == nil || !s.wantsTrailers() || s.route.GRPCGateway && s.route.Method.ServerStreams {
 		return
 	}
-	s.drop(front.WriteMetadata(s.w.Header(), s.trailer, http.TrailerPrefix))
+	if s.route.GRPCGateway {
+		s.drop(front.WriteGRPCGatewayMetadata(s.w.Header(), s.trailer, true))
+	} else {
+		s.drop(front.WriteMetadata(s.w.Header(), s.trailer, http.TrailerPrefix))
+	}
 	s.trailer = nil
 }
 

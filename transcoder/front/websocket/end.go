@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 	"time"
 	"unicode/utf8"
 
@@ -23,8 +24,8 @@ const (
 // finish ends the call. Before the upgrade an error is an HTTP response; after it, a last text frame and a close code.
 func (s *stream) finish(err error) {
 	defer s.cancel(nil)
-	defer s.hangUp()
 	if err != nil && s.unseen() {
+		s.stopWatch()
 		writeError(s.w, s.r, err, s.call.ID, s.types)
 		return
 	}
@@ -47,6 +48,27 @@ func (s *stream) finish(err error) {
 	f := front.FailureOf(err)
 	_ = s.write(websocket.MessageText, front.AIP193.JSON(f, s.types))
 	_ = conn.Close(s.closeCode(f), clip(f.Status.Message()))
+}
+
+// leave is what the call's goroutine does in its end, also in that of a panic, after which net/http ends the connection if it
+// still has it.
+func (s *stream) leave() {
+	v := recover()
+	if s.release != nil {
+		defer s.release()
+	}
+	if v != nil {
+		s.printf("%s, decision %s: panic: %v\n%s", s.call.Method.Path, s.call.ID, v, debug.Stack())
+		s.cancel(errGone)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		_ = s.conn.CloseNow()
+		return
+	}
+	s.broken = v != nil
+	s.part()
 }
 
 // closeCode is RFC 6455's own where it has one for what is wrong, and otherwise the status's.

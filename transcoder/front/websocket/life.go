@@ -2,13 +2,17 @@ package websocket
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"time"
 )
 
 const (
+	readBufferBytes  = 512
+	writeBufferBytes = 512 // a longer message is written in two parts
 	// unseenBytesMax is how much of what was sent may stand in front of a ping: what a kernel buffers for one connection.
 	unseenBytesMax = 4 << 20
 	// closing is how long a client may take to answer a close frame.
@@ -21,7 +25,7 @@ const (
 func (s *stream) ping() {
 	if seen := s.moved.Load(); s.quiet(seen) {
 		owed := s.owed.Load()
-		ctx, cancel := context.WithTimeout(s.life, s.env.WebSocket.PingTimeout+atRate(int(min(owed, unseenBytesMax))))
+		ctx, cancel := context.WithTimeout(context.Background(), s.env.WebSocket.PingTimeout+atRate(int(min(owed, unseenBytesMax))))
 		err := s.conn.Ping(ctx)
 		cancel()
 		if err != nil && s.quiet(seen) {
@@ -50,8 +54,16 @@ type hijacker struct {
 	wire net.Conn
 }
 
-// Hijack is for the handshake.
+// Hijack is for the handshake. Its buffers are small ones: a connection that stands idle holds them, and what is larger passes
+// them by.
 func (h *hijacker) Hijack() (conn net.Conn, brw *bufio.ReadWriter, err error) {
 	h.wire, brw, err = http.NewResponseController(h.ResponseWriter).Hijack()
-	return h.wire, brw, err
+	if err != nil {
+		return nil, nil, err
+	}
+	early := make([]byte, brw.Reader.Buffered())
+	_, _ = io.ReadFull(brw, early) // it is there
+	r := bufio.NewReaderSize(bytes.NewReader(early), max(readBufferBytes, len(early)))
+	_, _ = r.Peek(len(early)) // the library takes what is buffered, and reads on from the connection
+	return h.wire, bufio.NewReadWriter(r, bufio.NewWriterSize(h.wire, writeBufferBytes)), nil
 }

@@ -45,7 +45,7 @@ func (s *stream) read(conn *websocket.Conn, want expected) received {
 	p := pace{stream: s, limit: want.within}
 	p.step(0)
 	defer p.stop()
-	kind, source, err := conn.Reader(s.life)
+	kind, source, err := conn.Reader(context.Background()) // which ends with the connection
 	if err != nil {
 		return received{err: s.lost(err)}
 	}
@@ -134,7 +134,7 @@ func (s *stream) check(kind websocket.MessageType, text []byte, want expected) e
 func (s *stream) write(kind websocket.MessageType, data []byte) error {
 	s.writing.Store(true)
 	defer s.writing.Store(false)
-	ctx := s.life
+	ctx := context.Background() // as above
 	if s.env.StallTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.env.StallTimeout+atRate(len(data)))

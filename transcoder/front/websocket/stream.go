@@ -29,19 +29,21 @@ import (
 //
 // Header and trailer metadata have no place in the protocol, and are left out.
 type stream struct {
-	env    *front.Env
-	w      http.ResponseWriter
-	r      *http.Request
-	face   *face
-	asked  asked
-	types  program.Resolver
-	call   *rpc.Call
-	base   context.Context // of the call; its cause says why it ended
-	cancel context.CancelCauseFunc
-	life   context.Context // of the connection, which outlives the call by its last words
-	hangUp context.CancelFunc
-	rich   sync.Once
-	ctx    context.Context // made when somebody asks for it
+	env     *front.Env
+	w       http.ResponseWriter
+	r       *http.Request
+	face    *face
+	asked   asked
+	types   program.Resolver
+	call    *rpc.Call
+	base    context.Context // of the call; its cause says why it ended
+	cancel  context.CancelCauseFunc
+	parted  chan struct{} // closed when the request was answered: net/http may let go of it
+	broken  bool          // by a panic; written before parted is closed
+	release func()        // what the call holds beyond its request; nil for nothing
+	printf  func(format string, args ...any)
+	rich    sync.Once
+	ctx     context.Context // made when somebody asks for it
 
 	messages expected      // what the client sends
 	half     bool          // the client has sent everything; belongs to the receiving goroutine
@@ -59,6 +61,7 @@ type stream struct {
 	headerDone bool
 	pings      *time.Timer
 	stopDrain  func() bool
+	stopWatch  func() bool // ends the watch over net/http's connection
 }
 
 var (
@@ -71,7 +74,7 @@ var (
 
 // newStream starts the call that a handshake asks for.
 func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table, face *face, a asked) (*stream, error) {
-	s := &stream{env: &f.env, w: w, r: r, face: face, asked: a, types: t.Types}
+	s := &stream{env: &f.env, w: w, r: r, face: face, asked: a, types: t.Types, parted: make(chan struct{}), printf: front.Printf(r)}
 	s.messages = expected{kind: websocket.MessageText, bytesMax: s.env.WebSocket.MessageBytesMax}
 	if a.subprotocol == subprotocolProto {
 		s.messages.kind = websocket.MessageBinary
@@ -90,9 +93,9 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		return nil, err
 	}
 	s.call = c
-	ctx, cancel := context.WithCancelCause(r.Context())
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	s.base, s.cancel = c.WithContext(ctx), cancel
-	s.life, s.hangUp = context.WithCancel(context.WithoutCancel(r.Context()))
+	s.stopWatch = context.AfterFunc(r.Context(), func() { cancel(errGone) })
 	return s, nil
 }
 
@@ -117,12 +120,17 @@ func (s *stream) accept() (*websocket.Conn, error) {
 	if s.asked.subprotocol != "" {
 		o.Subprotocols = []string{s.asked.subprotocol}
 	}
+	if !s.stopWatch() {
+		s.refused = errGone
+		return nil, s.refused
+	}
 	h := &hijacker{ResponseWriter: s.w}
 	if s.conn, s.refused = websocket.Accept(h, s.r, o); s.refused != nil {
 		s.cancel(errGone)
 		return nil, s.refused
 	}
 	s.wire = h.wire
+	s.part()
 	s.conn.SetReadLimit(-1) // read bounds each message
 	if every := s.env.WebSocket.PingInterval; every > 0 {
 		s.pings = time.AfterFunc(every, s.ping)
@@ -131,6 +139,12 @@ func (s *stream) accept() (*websocket.Conn, error) {
 		s.stopDrain = context.AfterFunc(s.env.Ending, func() { s.cancel(errGoingAway) })
 	}
 	return s.conn, nil
+}
+
+// part lets net/http's goroutine go, and forgets what is net/http's.
+func (s *stream) part() {
+	s.w, s.r = nil, &http.Request{RemoteAddr: s.r.RemoteAddr, TLS: s.r.TLS} // all that NewContext asks for
+	close(s.parted)
 }
 
 // unseen reports whether the connection still is HTTP's; if it is, nobody upgrades it any more.
@@ -191,7 +205,7 @@ func (s *stream) receiveOnly(conn *websocket.Conn, frame *rpc.Frame) error {
 		got := s.read(conn, want)
 		first <- got
 		if got.err == nil || got.err == io.EOF {
-			s.watch(conn)
+			go s.watch(conn) // with a stack that no message has made deep
 		}
 	}()
 	return s.fill(frame, s.await(first))

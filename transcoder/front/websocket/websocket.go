@@ -53,14 +53,32 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		f.Refuse(w, r, err)
 		return
 	}
-	if asked.authFirst {
-		if err := s.authenticate(); err != nil {
-			f.env.Unrouted(Protocol, s.call.ID, front.FailureOf(err).HTTP, r)
-			s.finish(err)
-			return
-		}
+	if f.env.Outlive != nil {
+		s.release = f.env.Outlive(t)
 	}
-	s.finish(front.Serve(face.Endpoint, s.call, s, front.Printf(r)))
+	go f.run(s, r)
+	if <-s.parted; s.broken {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// run serves a call in a goroutine of its own, because that of net/http has a deep stack, and its connection holds buffers
+// until ServeHTTP returns.
+func (f *Front) run(s *stream, r *http.Request) {
+	defer s.leave()
+	if !s.asked.authFirst || f.authenticated(s, r) {
+		s.finish(front.Serve(s.face.Endpoint, s.call, s, s.printf))
+	}
+}
+
+// authenticated ends the call of a client whose first message is no credential.
+func (f *Front) authenticated(s *stream, r *http.Request) bool {
+	err := s.authenticate()
+	if err != nil {
+		f.env.Unrouted(Protocol, s.call.ID, front.FailureOf(err).HTTP, r)
+		s.finish(err)
+	}
+	return err == nil
 }
 
 // Refuse answers a handshake with an error, and records it as one that reached no method.

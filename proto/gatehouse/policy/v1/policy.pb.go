@@ -157,6 +157,59 @@ func (ErrorShape) EnumDescriptor() ([]byte, []int) {
 	return file_gatehouse_policy_v1_policy_proto_rawDescGZIP(), []int{1}
 }
 
+// Compat says whose habits REST has, for clients that were written for another gateway.
+type Compat int32
+
+const (
+	// Take what the level above says; in the end GATEHOUSE.
+	Compat_COMPAT_UNSPECIFIED Compat = 0
+	// Gatehouse's own.
+	Compat_GATEHOUSE Compat = 1
+	// Those of grpc-gateway's generated reverse proxy with its default settings.
+	Compat_GRPC_GATEWAY Compat = 2
+)
+
+// Enum value maps for Compat.
+var (
+	Compat_name = map[int32]string{
+		0: "COMPAT_UNSPECIFIED",
+		1: "GATEHOUSE",
+		2: "GRPC_GATEWAY",
+	}
+	Compat_value = map[string]int32{
+		"COMPAT_UNSPECIFIED": 0,
+		"GATEHOUSE":          1,
+		"GRPC_GATEWAY":       2,
+	}
+)
+
+func (x Compat) Enum() *Compat {
+	p := new(Compat)
+	*p = x
+	return p
+}
+
+func (x Compat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Compat) Descriptor() protoreflect.EnumDescriptor {
+	return file_gatehouse_policy_v1_policy_proto_enumTypes[2].Descriptor()
+}
+
+func (Compat) Type() protoreflect.EnumType {
+	return &file_gatehouse_policy_v1_policy_proto_enumTypes[2]
+}
+
+func (x Compat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Compat.Descriptor instead.
+func (Compat) EnumDescriptor() ([]byte, []int) {
+	return file_gatehouse_policy_v1_policy_proto_rawDescGZIP(), []int{2}
+}
+
 // Per says by whom calls are counted.
 type Quota_Per int32
 
@@ -194,11 +247,11 @@ func (x Quota_Per) String() string {
 }
 
 func (Quota_Per) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_policy_v1_policy_proto_enumTypes[2].Descriptor()
+	return file_gatehouse_policy_v1_policy_proto_enumTypes[3].Descriptor()
 }
 
 func (Quota_Per) Type() protoreflect.EnumType {
-	return &file_gatehouse_policy_v1_policy_proto_enumTypes[2]
+	return &file_gatehouse_policy_v1_policy_proto_enumTypes[3]
 }
 
 func (x Quota_Per) Number() protoreflect.EnumNumber {
@@ -243,11 +296,11 @@ func (x JsonOptions_Unknown) String() string {
 }
 
 func (JsonOptions_Unknown) Descriptor() protoreflect.EnumDescriptor {
-	return file_gatehouse_policy_v1_policy_proto_enumTypes[3].Descriptor()
+	return file_gatehouse_policy_v1_policy_proto_enumTypes[4].Descriptor()
 }
 
 func (JsonOptions_Unknown) Type() protoreflect.EnumType {
-	return &file_gatehouse_policy_v1_policy_proto_enumTypes[3]
+	return &file_gatehouse_policy_v1_policy_proto_enumTypes[4]
 }
 
 func (x JsonOptions_Unknown) Number() protoreflect.EnumNumber {
@@ -273,6 +326,8 @@ type ServicePolicy struct {
 	// Longest time a call may take. A caller may ask for less, never for more; 0s: as long as the caller asks for.
 	// Default: the gateway's limit for unary methods, none for streams.
 	Timeout *durationpb.Duration `protobuf:"bytes,5,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Whose habits REST has. Default: the gateway's compat.
+	Compat Compat `protobuf:"varint,6,opt,name=compat,proto3,enum=gatehouse.policy.v1.Compat" json:"compat,omitempty"`
 	// How errors of the service look by REST. Default: the gateway's errors.
 	Errors        ErrorShape `protobuf:"varint,7,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -342,6 +397,13 @@ func (x *ServicePolicy) GetTimeout() *durationpb.Duration {
 		return x.Timeout
 	}
 	return nil
+}
+
+func (x *ServicePolicy) GetCompat() Compat {
+	if x != nil {
+		return x.Compat
+	}
+	return Compat_COMPAT_UNSPECIFIED
 }
 
 func (x *ServicePolicy) GetErrors() ErrorShape {
@@ -754,13 +816,14 @@ var File_gatehouse_policy_v1_policy_proto protoreflect.FileDescriptor
 
 const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/policy/v1/policy.proto\x12\x13gatehouse.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xb2\x02\n" +
+	" gatehouse/policy/v1/policy.proto\x12\x13gatehouse.policy.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xe7\x02\n" +
 	"\rServicePolicy\x123\n" +
 	"\x06access\x18\x01 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessR\x06access\x12\x16\n" +
 	"\x06scopes\x18\x02 \x03(\tR\x06scopes\x120\n" +
 	"\x05quota\x18\x03 \x01(\v2\x1a.gatehouse.policy.v1.QuotaR\x05quota\x124\n" +
 	"\x04json\x18\x04 \x01(\v2 .gatehouse.policy.v1.JsonOptionsR\x04json\x123\n" +
-	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x127\n" +
+	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x123\n" +
+	"\x06compat\x18\x06 \x01(\x0e2\x1b.gatehouse.policy.v1.CompatR\x06compat\x127\n" +
 	"\x06errors\x18\a \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeR\x06errors\"\xb2\x02\n" +
 	"\fMethodPolicy\x123\n" +
 	"\x06access\x18\x01 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessR\x06access\x12\x16\n" +
@@ -815,7 +878,11 @@ const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\n" +
 	"RPC_STATUS\x10\x02\x12\v\n" +
 	"\aPROBLEM\x10\x03\x12\v\n" +
-	"\aCONNECT\x10\x04:`\n" +
+	"\aCONNECT\x10\x04*A\n" +
+	"\x06Compat\x12\x16\n" +
+	"\x12COMPAT_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tGATEHOUSE\x10\x01\x12\x10\n" +
+	"\fGRPC_GATEWAY\x10\x02:`\n" +
 	"\aservice\x12\x1f.google.protobuf.ServiceOptions\x18\xb5\xac\xcc) \x01(\v2\".gatehouse.policy.v1.ServicePolicyR\aservice:\\\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\xb5\xac\xcc) \x01(\v2!.gatehouse.policy.v1.MethodPolicyR\x06method:X\n" +
 	"\x05field\x12\x1d.google.protobuf.FieldOptions\x18\xb5\xac\xcc) \x01(\v2 .gatehouse.policy.v1.FieldPolicyR\x05fieldBKZIgithub.com/gatehouse-gateway/gatehouse/proto/gatehouse/policy/v1;policyv1b\x06proto3"
@@ -832,47 +899,49 @@ func file_gatehouse_policy_v1_policy_proto_rawDescGZIP() []byte {
 	return file_gatehouse_policy_v1_policy_proto_rawDescData
 }
 
-var file_gatehouse_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_gatehouse_policy_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_gatehouse_policy_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_gatehouse_policy_v1_policy_proto_goTypes = []any{
 	(Access)(0),                         // 0: gatehouse.policy.v1.Access
 	(ErrorShape)(0),                     // 1: gatehouse.policy.v1.ErrorShape
-	(Quota_Per)(0),                      // 2: gatehouse.policy.v1.Quota.Per
-	(JsonOptions_Unknown)(0),            // 3: gatehouse.policy.v1.JsonOptions.Unknown
-	(*ServicePolicy)(nil),               // 4: gatehouse.policy.v1.ServicePolicy
-	(*MethodPolicy)(nil),                // 5: gatehouse.policy.v1.MethodPolicy
-	(*FieldPolicy)(nil),                 // 6: gatehouse.policy.v1.FieldPolicy
-	(*Quota)(nil),                       // 7: gatehouse.policy.v1.Quota
-	(*JsonOptions)(nil),                 // 8: gatehouse.policy.v1.JsonOptions
-	(*durationpb.Duration)(nil),         // 9: google.protobuf.Duration
-	(*descriptorpb.ServiceOptions)(nil), // 10: google.protobuf.ServiceOptions
-	(*descriptorpb.MethodOptions)(nil),  // 11: google.protobuf.MethodOptions
-	(*descriptorpb.FieldOptions)(nil),   // 12: google.protobuf.FieldOptions
+	(Compat)(0),                         // 2: gatehouse.policy.v1.Compat
+	(Quota_Per)(0),                      // 3: gatehouse.policy.v1.Quota.Per
+	(JsonOptions_Unknown)(0),            // 4: gatehouse.policy.v1.JsonOptions.Unknown
+	(*ServicePolicy)(nil),               // 5: gatehouse.policy.v1.ServicePolicy
+	(*MethodPolicy)(nil),                // 6: gatehouse.policy.v1.MethodPolicy
+	(*FieldPolicy)(nil),                 // 7: gatehouse.policy.v1.FieldPolicy
+	(*Quota)(nil),                       // 8: gatehouse.policy.v1.Quota
+	(*JsonOptions)(nil),                 // 9: gatehouse.policy.v1.JsonOptions
+	(*durationpb.Duration)(nil),         // 10: google.protobuf.Duration
+	(*descriptorpb.ServiceOptions)(nil), // 11: google.protobuf.ServiceOptions
+	(*descriptorpb.MethodOptions)(nil),  // 12: google.protobuf.MethodOptions
+	(*descriptorpb.FieldOptions)(nil),   // 13: google.protobuf.FieldOptions
 }
 var file_gatehouse_policy_v1_policy_proto_depIdxs = []int32{
 	0,  // 0: gatehouse.policy.v1.ServicePolicy.access:type_name -> gatehouse.policy.v1.Access
-	7,  // 1: gatehouse.policy.v1.ServicePolicy.quota:type_name -> gatehouse.policy.v1.Quota
-	8,  // 2: gatehouse.policy.v1.ServicePolicy.json:type_name -> gatehouse.policy.v1.JsonOptions
-	9,  // 3: gatehouse.policy.v1.ServicePolicy.timeout:type_name -> google.protobuf.Duration
-	1,  // 4: gatehouse.policy.v1.ServicePolicy.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	0,  // 5: gatehouse.policy.v1.MethodPolicy.access:type_name -> gatehouse.policy.v1.Access
-	7,  // 6: gatehouse.policy.v1.MethodPolicy.quota:type_name -> gatehouse.policy.v1.Quota
-	9,  // 7: gatehouse.policy.v1.MethodPolicy.timeout:type_name -> google.protobuf.Duration
-	1,  // 8: gatehouse.policy.v1.MethodPolicy.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	9,  // 9: gatehouse.policy.v1.Quota.period:type_name -> google.protobuf.Duration
-	2,  // 10: gatehouse.policy.v1.Quota.per:type_name -> gatehouse.policy.v1.Quota.Per
-	3,  // 11: gatehouse.policy.v1.JsonOptions.unknown:type_name -> gatehouse.policy.v1.JsonOptions.Unknown
-	10, // 12: gatehouse.policy.v1.service:extendee -> google.protobuf.ServiceOptions
-	11, // 13: gatehouse.policy.v1.method:extendee -> google.protobuf.MethodOptions
-	12, // 14: gatehouse.policy.v1.field:extendee -> google.protobuf.FieldOptions
-	4,  // 15: gatehouse.policy.v1.service:type_name -> gatehouse.policy.v1.ServicePolicy
-	5,  // 16: gatehouse.policy.v1.method:type_name -> gatehouse.policy.v1.MethodPolicy
-	6,  // 17: gatehouse.policy.v1.field:type_name -> gatehouse.policy.v1.FieldPolicy
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	15, // [15:18] is the sub-list for extension type_name
-	12, // [12:15] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	8,  // 1: gatehouse.policy.v1.ServicePolicy.quota:type_name -> gatehouse.policy.v1.Quota
+	9,  // 2: gatehouse.policy.v1.ServicePolicy.json:type_name -> gatehouse.policy.v1.JsonOptions
+	10, // 3: gatehouse.policy.v1.ServicePolicy.timeout:type_name -> google.protobuf.Duration
+	2,  // 4: gatehouse.policy.v1.ServicePolicy.compat:type_name -> gatehouse.policy.v1.Compat
+	1,  // 5: gatehouse.policy.v1.ServicePolicy.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	0,  // 6: gatehouse.policy.v1.MethodPolicy.access:type_name -> gatehouse.policy.v1.Access
+	8,  // 7: gatehouse.policy.v1.MethodPolicy.quota:type_name -> gatehouse.policy.v1.Quota
+	10, // 8: gatehouse.policy.v1.MethodPolicy.timeout:type_name -> google.protobuf.Duration
+	1,  // 9: gatehouse.policy.v1.MethodPolicy.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	10, // 10: gatehouse.policy.v1.Quota.period:type_name -> google.protobuf.Duration
+	3,  // 11: gatehouse.policy.v1.Quota.per:type_name -> gatehouse.policy.v1.Quota.Per
+	4,  // 12: gatehouse.policy.v1.JsonOptions.unknown:type_name -> gatehouse.policy.v1.JsonOptions.Unknown
+	11, // 13: gatehouse.policy.v1.service:extendee -> google.protobuf.ServiceOptions
+	12, // 14: gatehouse.policy.v1.method:extendee -> google.protobuf.MethodOptions
+	13, // 15: gatehouse.policy.v1.field:extendee -> google.protobuf.FieldOptions
+	5,  // 16: gatehouse.policy.v1.service:type_name -> gatehouse.policy.v1.ServicePolicy
+	6,  // 17: gatehouse.policy.v1.method:type_name -> gatehouse.policy.v1.MethodPolicy
+	7,  // 18: gatehouse.policy.v1.field:type_name -> gatehouse.policy.v1.FieldPolicy
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	16, // [16:19] is the sub-list for extension type_name
+	13, // [13:16] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_policy_v1_policy_proto_init() }
@@ -885,7 +954,7 @@ func file_gatehouse_policy_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_policy_v1_policy_proto_rawDesc), len(file_gatehouse_policy_v1_policy_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   5,
 			NumExtensions: 3,
 			NumServices:   0,

@@ -177,7 +177,7 @@ func (x Rest_Switch) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_Switch.Descriptor instead.
 func (Rest_Switch) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // TrailingSlash says what a slash at the end of a path means. Templates that end in ** always take it.
@@ -226,7 +226,7 @@ func (x Rest_TrailingSlash) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_TrailingSlash.Descriptor instead.
 func (Rest_TrailingSlash) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 1}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2, 1}
 }
 
 // PathDecode says which percent escapes stay as they are in variables that span several segments.
@@ -279,7 +279,7 @@ func (x Rest_PathDecode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Rest_PathDecode.Descriptor instead.
 func (Rest_PathDecode) EnumDescriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1, 2}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2, 2}
 }
 
 // Config is one gateway's configuration.
@@ -327,8 +327,13 @@ type Config struct {
 	// What is told about the API in OpenAPI.
 	Openapi   *Openapi   `protobuf:"bytes,22,opt,name=openapi,proto3" json:"openapi,omitempty"`
 	Websocket *Websocket `protobuf:"bytes,23,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	// Whose habits REST has where neither the .proto nor services says it. Default: GATEHOUSE.
+	Compat v1.Compat `protobuf:"varint,24,opt,name=compat,proto3,enum=gatehouse.policy.v1.Compat" json:"compat,omitempty"`
 	// How errors look by REST where neither the .proto nor services says it. Default: AIP_193.
 	Errors v1.ErrorShape `protobuf:"varint,25,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
+	// Which headers become metadata for backends, and which metadata of backends headers. Default: all but those that no client, or no
+	// backend, can set.
+	Metadata *Metadata `protobuf:"bytes,26,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Details of the gateway's own errors (google.rpc.ErrorInfo, BadRequest and so on) by gRPC. By REST
 	// they are always there: AIP-193 asks for them. Default: SEND.
 	OwnErrorDetails Config_OwnErrorDetails `protobuf:"varint,40,opt,name=own_error_details,json=ownErrorDetails,proto3,enum=gatehouse.config.v1.Config_OwnErrorDetails" json:"own_error_details,omitempty"`
@@ -520,6 +525,13 @@ func (x *Config) GetWebsocket() *Websocket {
 	return nil
 }
 
+func (x *Config) GetCompat() v1.Compat {
+	if x != nil {
+		return x.Compat
+	}
+	return v1.Compat(0)
+}
+
 func (x *Config) GetErrors() v1.ErrorShape {
 	if x != nil {
 		return x.Errors
@@ -527,11 +539,76 @@ func (x *Config) GetErrors() v1.ErrorShape {
 	return v1.ErrorShape(0)
 }
 
+func (x *Config) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
 func (x *Config) GetOwnErrorDetails() Config_OwnErrorDetails {
 	if x != nil {
 		return x.OwnErrorDetails
 	}
 	return Config_SEND
+}
+
+// Metadata lists what passes between clients and backends beside messages, by every protocol. An entry is a name, in any case, or the
+// start of names with "*" at its end: x-request-id, x-acme-*. What the gateway says itself always passes, and what is reserved
+// never does.
+type Metadata struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Headers of requests that backends get. Credentials reach the gateway's checks all the same, and backends as forward_credentials says.
+	// Default: all.
+	Request []string `protobuf:"bytes,1,rep,name=request,proto3" json:"request,omitempty"`
+	// Header and trailer metadata of backends that clients get. Default: all.
+	Reply         []string `protobuf:"bytes,2,rep,name=reply,proto3" json:"reply,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Metadata) Reset() {
+	*x = Metadata{}
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Metadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Metadata) ProtoMessage() {}
+
+func (x *Metadata) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Metadata.ProtoReflect.Descriptor instead.
+func (*Metadata) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Metadata) GetRequest() []string {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *Metadata) GetReply() []string {
+	if x != nil {
+		return x.Reply
+	}
+	return nil
 }
 
 // Rest says how paths are read, and how replies are written.
@@ -557,7 +634,7 @@ type Rest struct {
 
 func (x *Rest) Reset() {
 	*x = Rest{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[1]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +646,7 @@ func (x *Rest) String() string {
 func (*Rest) ProtoMessage() {}
 
 func (x *Rest) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[1]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +659,7 @@ func (x *Rest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rest.ProtoReflect.Descriptor instead.
 func (*Rest) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Rest) GetTrailingSlash() Rest_TrailingSlash {
@@ -641,7 +718,7 @@ type Openapi struct {
 
 func (x *Openapi) Reset() {
 	*x = Openapi{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +730,7 @@ func (x *Openapi) String() string {
 func (*Openapi) ProtoMessage() {}
 
 func (x *Openapi) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[2]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +743,7 @@ func (x *Openapi) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Openapi.ProtoReflect.Descriptor instead.
 func (*Openapi) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Openapi) GetPublic() bool {
@@ -700,7 +777,7 @@ type Websocket struct {
 
 func (x *Websocket) Reset() {
 	*x = Websocket{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -712,7 +789,7 @@ func (x *Websocket) String() string {
 func (*Websocket) ProtoMessage() {}
 
 func (x *Websocket) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -725,7 +802,7 @@ func (x *Websocket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Websocket.ProtoReflect.Descriptor instead.
 func (*Websocket) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Websocket) GetMessageBytesMax() uint32 {
@@ -772,7 +849,7 @@ type ServerTls struct {
 
 func (x *ServerTls) Reset() {
 	*x = ServerTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +861,7 @@ func (x *ServerTls) String() string {
 func (*ServerTls) ProtoMessage() {}
 
 func (x *ServerTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +874,7 @@ func (x *ServerTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerTls.ProtoReflect.Descriptor instead.
 func (*ServerTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ServerTls) GetCertFile() string {
@@ -836,7 +913,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +925,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +938,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Source) GetFrom() isSource_From {
@@ -940,7 +1017,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1029,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1042,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Backend) GetServices() string {
@@ -1013,7 +1090,7 @@ type ClientTls struct {
 
 func (x *ClientTls) Reset() {
 	*x = ClientTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1102,7 @@ func (x *ClientTls) String() string {
 func (*ClientTls) ProtoMessage() {}
 
 func (x *ClientTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1115,7 @@ func (x *ClientTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTls.ProtoReflect.Descriptor instead.
 func (*ClientTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClientTls) GetCaFile() string {
@@ -1092,14 +1169,16 @@ type Service struct {
 	// How errors look by REST. Default: what the .proto says, then errors of the gateway.
 	Errors v1.ErrorShape `protobuf:"varint,11,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	// Which web pages may call, instead of what the gateway's own cors says. Without allowed_origins: none.
-	Cors          *Cors `protobuf:"bytes,9,opt,name=cors,proto3" json:"cors,omitempty"`
+	Cors *Cors `protobuf:"bytes,9,opt,name=cors,proto3" json:"cors,omitempty"`
+	// Whose habits REST has. Default: what the .proto says, then compat of the gateway.
+	Compat        v1.Compat `protobuf:"varint,10,opt,name=compat,proto3,enum=gatehouse.policy.v1.Compat" json:"compat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1190,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1203,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Service) GetMatch() string {
@@ -1197,6 +1276,13 @@ func (x *Service) GetCors() *Cors {
 	return nil
 }
 
+func (x *Service) GetCompat() v1.Compat {
+	if x != nil {
+		return x.Compat
+	}
+	return v1.Compat(0)
+}
+
 // Cors says which pages of other origins may call by a browser (the Fetch standard, CORS). It does not keep anybody else from
 // calling: that is what access levels and scopes are for.
 type Cors struct {
@@ -1220,7 +1306,7 @@ type Cors struct {
 
 func (x *Cors) Reset() {
 	*x = Cors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1318,7 @@ func (x *Cors) String() string {
 func (*Cors) ProtoMessage() {}
 
 func (x *Cors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1331,7 @@ func (x *Cors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cors.ProtoReflect.Descriptor instead.
 func (*Cors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Cors) GetAllowedOrigins() []string {
@@ -1297,7 +1383,7 @@ type MaskBackendErrors struct {
 
 func (x *MaskBackendErrors) Reset() {
 	*x = MaskBackendErrors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1395,7 @@ func (x *MaskBackendErrors) String() string {
 func (*MaskBackendErrors) ProtoMessage() {}
 
 func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1408,7 @@ func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaskBackendErrors.ProtoReflect.Descriptor instead.
 func (*MaskBackendErrors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MaskBackendErrors) GetEnabled() bool {
@@ -1360,7 +1446,7 @@ type HttpRule struct {
 
 func (x *HttpRule) Reset() {
 	*x = HttpRule{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1458,7 @@ func (x *HttpRule) String() string {
 func (*HttpRule) ProtoMessage() {}
 
 func (x *HttpRule) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1471,7 @@ func (x *HttpRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule.ProtoReflect.Descriptor instead.
 func (*HttpRule) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HttpRule) GetSelector() string {
@@ -1443,7 +1529,7 @@ type Authn struct {
 
 func (x *Authn) Reset() {
 	*x = Authn{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1541,7 @@ func (x *Authn) String() string {
 func (*Authn) ProtoMessage() {}
 
 func (x *Authn) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1554,7 @@ func (x *Authn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authn.ProtoReflect.Descriptor instead.
 func (*Authn) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Authn) GetApiKeys() []*ApiKey {
@@ -1502,7 +1588,7 @@ type ApiKey struct {
 
 func (x *ApiKey) Reset() {
 	*x = ApiKey{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1514,7 +1600,7 @@ func (x *ApiKey) String() string {
 func (*ApiKey) ProtoMessage() {}
 
 func (x *ApiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1527,7 +1613,7 @@ func (x *ApiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
 func (*ApiKey) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ApiKey) GetId() string {
@@ -1580,7 +1666,7 @@ type Jwt struct {
 
 func (x *Jwt) Reset() {
 	*x = Jwt{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1678,7 @@ func (x *Jwt) String() string {
 func (*Jwt) ProtoMessage() {}
 
 func (x *Jwt) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1691,7 @@ func (x *Jwt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Jwt.ProtoReflect.Descriptor instead.
 func (*Jwt) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Jwt) GetIssuer() string {
@@ -1692,7 +1778,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1704,7 +1790,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1717,7 +1803,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Admin) GetKeySha256() string {
@@ -1768,7 +1854,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1866,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1879,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Limits) GetBodyBytesMax() uint32 {
@@ -1890,7 +1976,7 @@ type HttpRule_Binding struct {
 
 func (x *HttpRule_Binding) Reset() {
 	*x = HttpRule_Binding{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +1988,7 @@ func (x *HttpRule_Binding) String() string {
 func (*HttpRule_Binding) ProtoMessage() {}
 
 func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2001,7 @@ func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule_Binding.ProtoReflect.Descriptor instead.
 func (*HttpRule_Binding) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *HttpRule_Binding) GetMethod() string {
@@ -1950,7 +2036,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8b\r\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x0e\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1980,12 +2066,17 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
 	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x126\n" +
 	"\aopenapi\x18\x16 \x01(\v2\x1c.gatehouse.config.v1.OpenapiR\aopenapi\x12<\n" +
-	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12A\n" +
-	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12a\n" +
+	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12=\n" +
+	"\x06compat\x18\x18 \x01(\x0e2\x1b.gatehouse.policy.v1.CompatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06compat\x12A\n" +
+	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x129\n" +
+	"\bmetadata\x18\x1a \x01(\v2\x1d.gatehouse.config.v1.MetadataR\bmetadata\x12a\n" +
 	"\x11own_error_details\x18( \x01(\x0e2+.gatehouse.config.v1.Config.OwnErrorDetailsB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fownErrorDetails\"%\n" +
 	"\x0fOwnErrorDetails\x12\b\n" +
 	"\x04SEND\x10\x00\x12\b\n" +
-	"\x04OMIT\x10\x01\"\xdf\x04\n" +
+	"\x04OMIT\x10\x01\"\x9a\x01\n" +
+	"\bMetadata\x12H\n" +
+	"\arequest\x18\x01 \x03(\tB.\xbaH+\x92\x01(\x10\xe8\a\"#r!2\x1f^([0-9A-Za-z_.-]{1,100}\\*?|\\*)$R\arequest\x12D\n" +
+	"\x05reply\x18\x02 \x03(\tB.\xbaH+\x92\x01(\x10\xe8\a\"#r!2\x1f^([0-9A-Za-z_.-]{1,100}\\*?|\\*)$R\x05reply\"\xdf\x04\n" +
 	"\x04Rest\x12X\n" +
 	"\x0etrailing_slash\x18\x01 \x01(\x0e2'.gatehouse.config.v1.Rest.TrailingSlashB\b\xbaH\x05\x82\x01\x02\x10\x01R\rtrailingSlash\x12O\n" +
 	"\vpath_decode\x18\x02 \x01(\x0e2$.gatehouse.config.v1.Rest.PathDecodeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
@@ -2036,7 +2127,7 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\tcert_file\x18\x02 \x01(\tR\bcertFile\x12\x19\n" +
 	"\bkey_file\x18\x03 \x01(\tR\akeyFile\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\x99\x04\n" +
+	"serverName\"\xd8\x04\n" +
 	"\aService\x12\x1d\n" +
 	"\x05match\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05match\x12=\n" +
 	"\x06access\x18\x02 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06access\x12\x16\n" +
@@ -2047,7 +2138,9 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x04http\x18\a \x03(\v2\x1d.gatehouse.config.v1.HttpRuleR\x04http\x12V\n" +
 	"\x13mask_backend_errors\x18\b \x01(\v2&.gatehouse.config.v1.MaskBackendErrorsR\x11maskBackendErrors\x12A\n" +
 	"\x06errors\x18\v \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x12-\n" +
-	"\x04cors\x18\t \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\"\xe1\x02\n" +
+	"\x04cors\x18\t \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\x12=\n" +
+	"\x06compat\x18\n" +
+	" \x01(\x0e2\x1b.gatehouse.policy.v1.CompatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06compat\"\xe1\x02\n" +
 	"\x04Cors\x12;\n" +
 	"\x0fallowed_origins\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\xe8\a\"\ar\x05\x10\x01\x18\xac\x02R\x0eallowedOrigins\x12Z\n" +
 	"\x0fallowed_headers\x18\x02 \x03(\tB1\xbaH.\x92\x01+\x10d\"'r%2#^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$R\x0eallowedHeaders\x12Z\n" +
@@ -2125,7 +2218,7 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
 	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
@@ -2133,78 +2226,83 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(Rest_TrailingSlash)(0),     // 3: gatehouse.config.v1.Rest.TrailingSlash
 	(Rest_PathDecode)(0),        // 4: gatehouse.config.v1.Rest.PathDecode
 	(*Config)(nil),              // 5: gatehouse.config.v1.Config
-	(*Rest)(nil),                // 6: gatehouse.config.v1.Rest
-	(*Openapi)(nil),             // 7: gatehouse.config.v1.Openapi
-	(*Websocket)(nil),           // 8: gatehouse.config.v1.Websocket
-	(*ServerTls)(nil),           // 9: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 10: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 11: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 12: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 13: gatehouse.config.v1.Service
-	(*Cors)(nil),                // 14: gatehouse.config.v1.Cors
-	(*MaskBackendErrors)(nil),   // 15: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 16: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 17: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 18: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 19: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 20: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 21: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 22: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 23: gatehouse.policy.v1.Access
-	(v1.ErrorShape)(0),          // 24: gatehouse.policy.v1.ErrorShape
-	(*durationpb.Duration)(nil), // 25: google.protobuf.Duration
-	(*v1.Quota)(nil),            // 26: gatehouse.policy.v1.Quota
-	(*v1.JsonOptions)(nil),      // 27: gatehouse.policy.v1.JsonOptions
+	(*Metadata)(nil),            // 6: gatehouse.config.v1.Metadata
+	(*Rest)(nil),                // 7: gatehouse.config.v1.Rest
+	(*Openapi)(nil),             // 8: gatehouse.config.v1.Openapi
+	(*Websocket)(nil),           // 9: gatehouse.config.v1.Websocket
+	(*ServerTls)(nil),           // 10: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 11: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 12: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 13: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 14: gatehouse.config.v1.Service
+	(*Cors)(nil),                // 15: gatehouse.config.v1.Cors
+	(*MaskBackendErrors)(nil),   // 16: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 17: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 18: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 19: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 20: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 21: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 22: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 23: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 24: gatehouse.policy.v1.Access
+	(v1.Compat)(0),              // 25: gatehouse.policy.v1.Compat
+	(v1.ErrorShape)(0),          // 26: gatehouse.policy.v1.ErrorShape
+	(*durationpb.Duration)(nil), // 27: google.protobuf.Duration
+	(*v1.Quota)(nil),            // 28: gatehouse.policy.v1.Quota
+	(*v1.JsonOptions)(nil),      // 29: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	9,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	9,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	9,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	10, // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	11, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	23, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	13, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	17, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	20, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	21, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
-	14, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
+	10, // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	10, // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	10, // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	11, // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	12, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	24, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	14, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	18, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	21, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	22, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	15, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
 	0,  // 11: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
-	6,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	7,  // 13: gatehouse.config.v1.Config.openapi:type_name -> gatehouse.config.v1.Openapi
-	8,  // 14: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
-	24, // 15: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	1,  // 16: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	3,  // 17: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	4,  // 18: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	25, // 19: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
-	25, // 20: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
-	2,  // 21: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 22: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	25, // 23: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
-	25, // 24: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	25, // 25: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
-	12, // 26: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	23, // 27: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	26, // 28: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	25, // 29: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	27, // 30: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	16, // 31: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	15, // 32: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	24, // 33: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	14, // 34: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
-	25, // 35: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
-	22, // 36: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	18, // 37: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	19, // 38: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	25, // 39: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	25, // 40: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	25, // 41: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	25, // 42: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	7,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
+	8,  // 13: gatehouse.config.v1.Config.openapi:type_name -> gatehouse.config.v1.Openapi
+	9,  // 14: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
+	25, // 15: gatehouse.config.v1.Config.compat:type_name -> gatehouse.policy.v1.Compat
+	26, // 16: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	6,  // 17: gatehouse.config.v1.Config.metadata:type_name -> gatehouse.config.v1.Metadata
+	1,  // 18: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 19: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 20: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	27, // 21: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
+	27, // 22: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
+	2,  // 23: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 24: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	27, // 25: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	27, // 26: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	27, // 27: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	13, // 28: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	24, // 29: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	28, // 30: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	27, // 31: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	29, // 32: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	17, // 33: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	16, // 34: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	26, // 35: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	15, // 36: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	25, // 37: gatehouse.config.v1.Service.compat:type_name -> gatehouse.policy.v1.Compat
+	27, // 38: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	23, // 39: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	19, // 40: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	20, // 41: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	27, // 42: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	27, // 43: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	27, // 44: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	27, // 45: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -2212,12 +2310,12 @@ func file_gatehouse_config_v1_config_proto_init() {
 	if File_gatehouse_config_v1_config_proto != nil {
 		return
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[5].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{
 		(*Source_Descriptors)(nil),
 		(*Source_Proto)(nil),
 		(*Source_Reflect)(nil),
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[14].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[15].OneofWrappers = []any{
 		(*Jwt_JwksFile)(nil),
 		(*Jwt_JwksUrl)(nil),
 	}
@@ -2227,7 +2325,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
