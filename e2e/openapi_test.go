@@ -12,11 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/tools/txtar"
+
 	"github.com/gatehouse-gateway/gatehouse/internal/testkit"
 )
 
-// TestOpenAPI has the documents of the demo, of the test schemas, of a backend's real schema and of the gateway's own services judged by the
-// meta-schema of OpenAPI 3.1, and read by two generators whose clients have to pass the TypeScript compiler.
+// TestOpenAPI has the documents of the demo, of the test schemas, and of the gateway's own services judged by the meta-schema of
+// OpenAPI 3.1, and read by two generators whose clients have to pass the TypeScript compiler.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -36,9 +38,40 @@ func TestOpenAPI(t *testing.T) {
 		}
 		write(schema, []byte(r.Stdout))
 	}
+	for name, dir := range features(t) {
+		r := testkit.Run(t, "openapi", "--proto", dir)
+		if r.Code != 0 {
+			t.Fatal(r.Stderr)
+		}
+		write(name, []byte(r.Stdout))
+	}
 	if out, err := exec.Command("node", filepath.Join("openapi", "check.mjs"), folder).CombinedOutput(); err != nil {
 		t.Fatalf("check.mjs: %v; `make test-deps` installs what it needs\n%s", err, out)
 	}
+}
+
+// features are folders with the schemas of gateway/testdata/openapi, which have everything that a document can have.
+func features(t *testing.T) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob("../gateway/testdata/openapi/*.txtar")
+	if err != nil || len(names) < 5 {
+		t.Fatal(names, err)
+	}
+	dirs := map[string]string{}
+	for _, name := range names {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		for _, f := range archive.Files {
+			if strings.HasSuffix(f.Name, ".proto") {
+				addFile(t, dir, f.Name, string(f.Data))
+			}
+		}
+		dirs[strings.TrimSuffix(filepath.Base(name), ".txtar")] = dir
+	}
+	return dirs
 }
 
 func fetchDocument(t *testing.T, url string) []byte {
@@ -99,6 +132,7 @@ func TestOpenAPIEndpoint(t *testing.T) {
 	if again := send(t, "GET", "http://"+on.Public+"/openapi.json", http.Header{"If-None-Match": {first.Header.Get("Etag")}}); again.StatusCode != 304 {
 		t.Errorf("with the ETag: %s", again.Status)
 	}
+	until(t, "the access log has requests for it", func() bool { return strings.Contains(on.Stdout(), `"path":"/openapi.json"`) })
 	text := string(fetchDocument(t, "http://"+on.Public+"/openapi.json?listener=admin"))
 	if strings.Contains(text, "Reindex") || strings.Contains(text, "gatehouse.admin") || !strings.Contains(text, `"title": "Books"`) {
 		t.Errorf("the public document is not that of the public listener:\n%s", text)

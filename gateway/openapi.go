@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/gateway/openapi"
+	configv1 "github.com/gatehouse-gateway/gatehouse/internal/gen/gatehouse/config/v1"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
@@ -23,8 +24,9 @@ const openapiPath = "/openapi.json"
 // documents puts the OpenAPI documents into the tables that show them. Each is written when somebody asks for it first, and
 // stays as long as the snapshot.
 func (c *compiler) documents(s *Snapshot) {
+	cfg := c.cfg // the compiler itself is not kept
 	for _, l := range [...]rpc.Listener{rpc.ListenerPublic, rpc.ListenerAdmin} {
-		s.openapi[l] = sync.OnceValues(func() (described, error) { return c.describe(l, s) })
+		s.openapi[l] = sync.OnceValues(func() (described, error) { return describe(cfg, l, s) })
 	}
 	s.tables[rpc.ListenerAdmin].Documents = map[string]front.Document{openapiPath: s.document}
 	public := s.tables[rpc.ListenerPublic]
@@ -78,22 +80,23 @@ func (g *Gateway) OpenAPI(listener string) ([]byte, error) {
 }
 
 // describe writes the document of a listener, from what is in its table.
-func (c *compiler) describe(l rpc.Listener, s *Snapshot) (described, error) {
+func describe(cfg *configv1.Config, l rpc.Listener, s *Snapshot) (described, error) {
 	api := openapi.API{
-		Title:   cmp.Or(c.cfg.GetOpenapi().GetTitle(), "Gatehouse"),
+		Title:   cmp.Or(cfg.GetOpenapi().GetTitle(), "Gatehouse"),
 		Version: strconv.FormatInt(s.Revision, 10),
-		Keys:    len(c.cfg.GetAuthn().GetApiKeys()) > 0,
-		Tokens:  len(c.cfg.GetAuthn().GetJwt()) > 0,
+		Keys:    len(cfg.GetAuthn().GetApiKeys()) > 0,
+		Tokens:  len(cfg.GetAuthn().GetJwt()) > 0,
 	}
 	if l == rpc.ListenerAdmin {
 		api.Title += " administration"
-		api.AdminKey = c.cfg.GetAdmin().GetKeySha256() != ""
+		api.AdminKey = cfg.GetAdmin().GetKeySha256() != ""
 	}
 	for _, rule := range s.tables[l].Routes.Rules() {
-		if m := rule.Value.Method; !c.everywhere(m) {
+		if m := rule.Value.Method; !everywhere(m) {
 			api.Faces = append(api.Faces, openapi.Face{
 				Method: m, Verb: rule.Method, Template: rule.Template, Body: rule.Value.Body, ResponseBody: rule.Value.ResponseBody,
 				JSON: rule.Value.JSON, Errors: rule.Value.Errors, Success: rule.Value.Success,
+				Elements: rule.Value.Elements, GRPCGateway: rule.Value.GRPCGateway,
 			})
 		}
 	}
@@ -106,6 +109,6 @@ func (c *compiler) describe(l rpc.Listener, s *Snapshot) (described, error) {
 }
 
 // everywhere reports whether a method is of the services that every listener has for gRPC: reflection and health.
-func (c *compiler) everywhere(m *rpc.Method) bool {
+func everywhere(m *rpc.Method) bool {
 	return strings.HasPrefix(m.Service(), "grpc.reflection.") || strings.HasPrefix(m.Service(), "grpc.health.")
 }

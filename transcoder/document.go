@@ -15,7 +15,7 @@ import (
 const documentMethods = "GET, HEAD, OPTIONS"
 
 // document answers a request to the path of a document, and reports that it did.
-func document(fronts []front.Front, w http.ResponseWriter, r *http.Request, t *front.Table) (answered bool) {
+func document(env *front.Env, fronts []front.Front, w http.ResponseWriter, r *http.Request, t *front.Table) (answered bool) {
 	write := t.Documents[r.URL.Path]
 	if write == nil {
 		return false
@@ -25,6 +25,7 @@ func document(fronts []front.Front, w http.ResponseWriter, r *http.Request, t *f
 	case http.MethodOptions:
 		w.Header().Set("Allow", documentMethods)
 		w.WriteHeader(http.StatusNoContent)
+		env.Unrouted("document", rpc.NewID(), http.StatusNoContent, r)
 		return true
 	default:
 		w.Header().Set("Allow", documentMethods)
@@ -41,6 +42,19 @@ func document(fronts []front.Front, w http.ResponseWriter, r *http.Request, t *f
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", "no-cache") // the next schema has another, under the same address
 	h.Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	http.ServeContent(seen, r, "", time.Time{}, bytes.NewReader(content))
+	env.Unrouted("document", rpc.NewID(), seen.status, r)
 	return true
+}
+
+// statusWriter notes the status for the access log.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }

@@ -43,7 +43,7 @@ func Handler(env front.Env, acquire func() (t *front.Table, release func())) htt
 		if crossOrigin(&env, fronts, w, r, t) {
 			return
 		}
-		if len(t.Documents) > 0 && document(fronts, w, r, t) {
+		if len(t.Documents) > 0 && document(&env, fronts, w, r, t) {
 			return
 		}
 		detect(fronts, r).ServeHTTP(w, r, t)

@@ -6,12 +6,15 @@ import (
 )
 
 // shapeNames name the components of error shapes. No protobuf name has a hyphen, so no message can be called the same.
-var shapeNames = [...]string{front.AIP193: "error-aip193", front.RPCStatus: "error-rpc-status", front.Problem: "error-problem", front.Connect: "error-connect"}
+var shapeNames = [...]string{front.AIP193: "error-aip193", front.RPCStatus: "error-rpc-status", front.Problem: "error-problem", front.Connect: "error-connect",
+	front.GRPCGateway: "error-grpc-gateway"}
 
 // failure refers to the response of a failure; text replaces the words of it.
 func (d *document) failure(shape front.Shape, text string) *object {
 	d.shapes[shape] = true
-	d.shapes[front.Problem] = true // for who accepts it, whatever the shape
+	if shape != front.GRPCGateway {
+		d.shapes[front.Problem] = true // for who accepts it
+	}
 	ref := pairs("$ref", "#/components/responses/"+shapeNames[shape])
 	ref.setText("description", text)
 	return ref
@@ -19,12 +22,16 @@ func (d *document) failure(shape front.Shape, text string) *object {
 
 // lateError is the schema of a failure after the first message of a stream: the shape as the one member "error".
 func (d *document) lateError(shape front.Shape) *object {
-	d.shapes[shape] = true
-	ref := pairs("$ref", "#/components/schemas/"+shapeNames[shape])
+	ref := d.errorSchema(shape)
 	if shape == front.AIP193 { // has that form
 		return ref
 	}
 	return pairs("type", "object", "properties", pairs("error", ref), "required", []string{"error"})
+}
+
+func (d *document) errorSchema(shape front.Shape) *object {
+	d.shapes[shape] = true
+	return pairs("$ref", "#/components/schemas/"+shapeNames[shape])
 }
 
 // components are what operations refer to.
@@ -45,7 +52,9 @@ func (d *document) components() *object {
 
 func errorResponse(shape front.Shape) *object {
 	content := pairs(shape.MediaType(), media(pairs("$ref", "#/components/schemas/"+shapeNames[shape])))
-	content.set(front.TypeProblem, media(pairs("$ref", "#/components/schemas/"+shapeNames[front.Problem])))
+	if shape != front.GRPCGateway {
+		content.set(front.TypeProblem, media(pairs("$ref", "#/components/schemas/"+shapeNames[front.Problem])))
+	}
 	return pairs(
 		"description", "A failure.",
 		"headers", pairs("Gatehouse-Decision-Id", pairs("description", "By which operators find the call in their log.", "schema", pairs("type", "string"))),
@@ -63,13 +72,8 @@ var errorSchemas = [...]func() *object{
 					"status", pairs("type", "string", "description", "The gRPC code, such as NOT_FOUND."),
 					"details", details()))))
 	},
-	front.RPCStatus: func() *object {
-		return pairs("type", "object", "description", "A failure as google.rpc.Status.", "required", []string{"code", "message", "details"},
-			"properties", pairs(
-				"code", pairs("type", "integer", "description", "The gRPC code."),
-				"message", pairs("type", "string"),
-				"details", details()))
-	},
+	front.RPCStatus:   rpcStatus,
+	front.GRPCGateway: rpcStatus,
 	front.Problem: func() *object {
 		return pairs("type", "object", "description", "A failure in the form of RFC 9457.", "required", []string{"type", "title", "status", "code"},
 			"properties", pairs(
@@ -91,6 +95,14 @@ var errorSchemas = [...]func() *object{
 						"value", pairs("type", "string", "contentEncoding", "base64"),
 						"debug", newObject())))))
 	},
+}
+
+func rpcStatus() *object {
+	return pairs("type", "object", "description", "A failure as google.rpc.Status.", "required", []string{"code", "message", "details"},
+		"properties", pairs(
+			"code", pairs("type", "integer", "description", "The gRPC code."),
+			"message", pairs("type", "string"),
+			"details", details()))
 }
 
 func details() *object {

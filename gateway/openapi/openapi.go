@@ -48,6 +48,10 @@ type Face struct {
 	Errors front.Shape
 	// Success is the HTTP status of a success; 0 is 200.
 	Success int
+	// Elements says that a body which is a JSON array is many messages.
+	Elements bool
+	// GRPCGateway says that the face has the habits of grpc-gateway.
+	GRPCGateway bool
 }
 
 // direct reports whether the face is the one that every method has: POST /pkg.Service/Method.
@@ -86,7 +90,7 @@ type document struct {
 	schemas *schemas
 	ids     map[string]bool // operation ids that are taken
 	// shapes are the error shapes that operations refer to.
-	shapes [4]bool
+	shapes [len(shapeNames)]bool
 	// secured says that some operation needs a credential.
 	secured bool
 }

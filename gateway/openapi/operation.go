@@ -97,7 +97,7 @@ func (d *document) body(f *Face) *object {
 	}
 	input, st := f.Method.Input.Descriptor, styleOf(f.JSON)
 	within, needed, many := withinBody(f), false, f.Method.ClientStreams
-	body, arrays := newObject(), true // an array is the list of the messages
+	body := newObject()
 	var schema *object
 	if f.Body == "*" {
 		if input.FullName() == httpBody {
@@ -114,7 +114,6 @@ func (d *document) body(f *Face) *object {
 			_, bound := narrow(within, string(fd.Name()))
 			return must(fd) && !bound
 		})
-		arrays = input.FullName() != "google.protobuf.Value" && input.FullName() != "google.protobuf.ListValue"
 	} else {
 		fd := fieldAt(input, f.Body)
 		switch {
@@ -127,25 +126,33 @@ func (d *document) body(f *Face) *object {
 		}
 		body.setText("description", paragraphs(comment(fd), bodyNote(within)))
 		needed = must(fd)
-		arrays = !fd.IsList() && (fd.Message() == nil || fd.Message().FullName() != "google.protobuf.Value" && fd.Message().FullName() != "google.protobuf.ListValue")
 	}
 	if f.Body == "*" {
 		body.setText("description", bodyNote(within))
 	}
-	content := pairs(typeJSON, media(schema))
-	if many {
-		if arrays {
-			content = pairs(typeJSON, media(pairs("type", "array", "items", schema)))
-		}
-		content.set(typeLines, media(schema))
-		content.set(typeJSONL, media(schema))
-		body.set("description", paragraphs(text(body.get("description")), "Any number of messages: one JSON array, or a line of JSON for each."))
-	}
+	content, how := requests(f, schema)
+	body.setText("description", paragraphs(text(body.get("description")), how))
 	body.set("content", content)
 	if needed && !many {
 		body.set("required", true)
 	}
 	return body
+}
+
+// requests describes the media types of requests, and says in words how many messages are written.
+func requests(f *Face, schema *object) (content *object, how string) {
+	switch {
+	case !f.Method.ClientStreams:
+		return pairs(typeJSON, media(schema)), ""
+	case f.GRPCGateway:
+		return pairs(typeJSON, media(schema)), "Any number of messages, one JSON value behind the other."
+	case f.Elements:
+		return pairs(typeJSON, media(pairs("type", "array", "items", schema)), typeLines, media(schema), typeJSONL, media(schema)),
+			"Any number of messages: one JSON array, or a line of JSON for each."
+	default:
+		return pairs(typeJSON, media(schema), typeLines, media(schema), typeJSONL, media(schema)),
+			"One message, or a line of JSON for each of many."
+	}
 }
 
 func media(schema *object) *object { return pairs("schema", schema) }
@@ -239,6 +246,10 @@ func (d *document) success(f *Face) *object {
 	switch {
 	case raw:
 		response.set("content", pairs(typeAny, newObject()))
+	case f.Method.ServerStreams && f.GRPCGateway:
+		response.set("description", paragraphs(about, "A stream: a line for each message, and one for a failure."))
+		response.set("content", pairs(typeJSON, media(pairs("type", "object",
+			"properties", pairs("result", schema, "error", d.errorSchema(f.Errors))))))
 	case f.Method.ServerStreams:
 		response.set("description", paragraphs(about, "A stream: lines of JSON, one JSON array, or events with JSON as their data. A failure after the first message is the last."))
 		response.set("content", d.stream(schema, f.Errors))

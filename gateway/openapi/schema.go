@@ -14,9 +14,12 @@ import (
 )
 
 // style is how messages look as JSON. Reading takes more than one form; a schema has the one that is written.
-type style struct{ protoNames, enumNumbers bool }
+type style struct {
+	protoNames, enumNumbers bool
+	nulls                   bool // fields that are not set are written as null
+}
 
-func styleOf(o program.Options) style { return style{o.ProtoNames, o.EnumNumbers} }
+func styleOf(o program.Options) style { return style{o.ProtoNames, o.EnumNumbers, o.EmitUnset} }
 
 func (s style) String() string {
 	name := ""
@@ -25,6 +28,9 @@ func (s style) String() string {
 	}
 	if s.enumNumbers {
 		name += "-enum-numbers"
+	}
+	if s.nulls {
+		name += "-nulls"
 	}
 	return name
 }
@@ -107,7 +113,7 @@ func (s *schemas) object(md protoreflect.MessageDescriptor, st style, without []
 			inner.setText("description", comment(fd))
 			properties.set(st.name(fd), inner)
 		} else {
-			properties.set(st.name(fd), s.field(fd, st))
+			properties.set(st.name(fd), orNull(s.field(fd, st), fd, st))
 		}
 		if must(fd) {
 			required = append(required, st.name(fd))
@@ -120,6 +126,17 @@ func (s *schemas) object(md protoreflect.MessageDescriptor, st style, without []
 	if choices := exclusive(md, st, without); len(choices) > 0 {
 		schema.set("allOf", choices)
 	}
+	return schema
+}
+
+// orNull lets null pass where it is written for a field that is not set.
+func orNull(schema *object, fd protoreflect.FieldDescriptor, st style) *object {
+	if !st.nulls || !fd.HasPresence() || fd.ContainingOneof() != nil || fd.Cardinality() == protoreflect.Required {
+		return schema
+	}
+	said := text(schema.take("description"))
+	schema = pairs("anyOf", []any{schema, pairs("type", "null")})
+	schema.setText("description", said)
 	return schema
 }
 
