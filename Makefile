@@ -41,7 +41,7 @@ soak:
 	cd e2e && $(GO) test -count=1 -timeout 1h -run '^TestSoak$$' -v . -soak $(SOAK)
 
 # Folders with tests in JavaScript.
-NODE_TESTS := e2e/browser
+NODE_TESTS := e2e/browser e2e/openapi
 
 # What is there already is left alone; apt-get is asked only for what is missing. The race detector needs a C compiler.
 test-deps: test-programs $(BUF) $(NODE_TESTS:=/node_modules/.package-lock.json)

@@ -77,6 +77,7 @@ func demoPromises() map[string]func(*testing.T, string, *demoRun) {
 		`grpcurl -plaintext -H 'x-api-key: reader' -d '{"order_id": "order-1"}' HOST acme.orders.v1.Orders/TrackOrder`: same(steps),
 
 		"curl http://HOST/v1/modules":   modulesListed,
+		"curl http://HOST/openapi.json": documentShown,
 		"gatehouse routes --admin HOST": routesPrinted,
 	}
 }
@@ -110,6 +111,20 @@ func quotaUsedUp(t *testing.T, out string, d *demoRun) {
 	}
 	if seconds, err := strconv.Atoi(m[1]); err != nil || seconds < 1 || seconds > 20 {
 		t.Errorf("Retry-After %s; a token comes every 20 seconds", m[1])
+	}
+}
+
+func documentShown(t *testing.T, out string, _ *demoRun) {
+	var document struct {
+		OpenAPI string
+		Info    struct{ Title string }
+		Paths   map[string]any
+	}
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if document.OpenAPI != "3.1.1" || document.Info.Title != "Library and shop" || document.Paths["/v1/shelves"] == nil || document.Paths["/v1/orders"] == nil {
+		t.Errorf("the document is %.500s", out)
 	}
 }
 

@@ -89,7 +89,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Owner:    u.method.Name(),
 		Decode:   pathDecode(c.cfg.GetRest()),
 		Value: &front.Route{
-			Endpoint: endpoint, Request: request, Response: response, Body: r.body,
+			Endpoint: endpoint, Request: request, Response: response, Body: r.body, ResponseBody: r.responseBody, JSON: options,
 			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
 			Form:     form,
 			Elements: u.method.ClientStreams && !takesArray(u.method.Input.Descriptor, r.body),

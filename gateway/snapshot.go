@@ -43,6 +43,7 @@ type Snapshot struct {
 
 	tables   [len(listeners)]*front.Table
 	views    [len(listeners)]*services.View
+	openapi  [len(listeners)]func() (described, error)
 	targets  map[protoreflect.FullName]string
 	backends *backends
 	users    atomic.Int64
@@ -130,6 +131,7 @@ func (c *compiler) compile() (*Snapshot, error) {
 		c.backends.release()
 		return nil, err
 	}
+	c.documents(s)
 	s.Warnings = c.warnings
 	s.users.Store(1)
 	s.letGo = s.release

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -35,8 +36,7 @@ func NewType(md protoreflect.MessageDescriptor, files *protoregistry.Files) *Typ
 func (t *Type) Decode(wire []byte) (proto.Message, error) {
 	t.once.Do(t.compile)
 	if t.fast == nil {
-		m := dynamicpb.NewMessage(t.Descriptor)
-		return m, proto.UnmarshalOptions{RecursionLimit: depthMax, AllowPartial: true}.Unmarshal(wire, m)
+		return t.slow(wire)
 	}
 	if beginsWithZero(wire) {
 		return nil, errFieldZero
@@ -45,7 +45,25 @@ func (t *Type) Decode(wire []byte) (proto.Message, error) {
 		return nil, err
 	}
 	m := hyperpb.NewMessage(t.fast)
-	return m, m.Unmarshal(wire, hyperpb.WithMaxDepth(depthMax))
+	err := m.Unmarshal(wire, hyperpb.WithMaxDepth(depthMax))
+	if err != nil && bytes.ContainsFunc(wire, far) {
+		return t.slow(wire)
+	}
+	return m, err
+}
+
+// far tells the characters that hyperpb 0.1.3 takes for invalid UTF-8 although they are not. A message with one of them that it
+// refuses is put to the other decoder.
+func far(r rune) bool { return r >= 0x80000 }
+
+// slow decodes by dynamicpb.
+func (t *Type) slow(wire []byte) (proto.Message, error) {
+	m := dynamicpb.NewMessage(t.Descriptor)
+	o := proto.UnmarshalOptions{RecursionLimit: depthMax, AllowPartial: true}
+	if t.extensions != nil {
+		o.Resolver = dynamicpb.NewTypes(t.extensions)
+	}
+	return m, o.Unmarshal(wire, m)
 }
 
 var errFieldZero = errors.New("a field has the number 0")

@@ -43,6 +43,9 @@ func Handler(env front.Env, acquire func() (t *front.Table, release func())) htt
 		if crossOrigin(&env, fronts, w, r, t) {
 			return
 		}
+		if len(t.Documents) > 0 && document(&env, fronts, w, r, t) {
+			return
+		}
 		detect(fronts, r).ServeHTTP(w, r, t)
 	})
 }

@@ -59,12 +59,9 @@ func (a *admin) dial(cmd *cobra.Command) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := a.key()
+	key, err := a.keyFor(cmd, host, secure)
 	if err != nil {
 		return nil, err
-	}
-	if key != "" && !secure && !loopback(host) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the admin key goes to %s unencrypted; use https:// if the listener has TLS\n", host)
 	}
 	return grpc.NewClient("dns:///"+host,
 		grpc.WithTransportCredentials(transport),
@@ -95,11 +92,20 @@ func (a *admin) target() (host string, secure bool, err error) {
 }
 
 func (a *admin) transport(secure bool) (credentials.TransportCredentials, error) {
+	cfg, err := a.tls(secure)
+	if err != nil || cfg == nil {
+		return insecure.NewCredentials(), err
+	}
+	return credentials.NewTLS(cfg), nil
+}
+
+// tls returns nil for cleartext.
+func (a *admin) tls(secure bool) (*tls.Config, error) {
 	if !secure {
 		if a.ca != "" || a.cert != "" || a.privateKey != "" {
 			return nil, fmt.Errorf("--admin %s is without TLS, so certificates have no use; write https://%s", a.address, a.address)
 		}
-		return insecure.NewCredentials(), nil
+		return nil, nil
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if a.ca != "" {
@@ -119,7 +125,16 @@ func (a *admin) transport(secure bool) (credentials.TransportCredentials, error)
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
-	return credentials.NewTLS(cfg), nil
+	return cfg, nil
+}
+
+// keyFor returns the admin key, and warns where others can read it.
+func (a *admin) keyFor(cmd *cobra.Command, host string, secure bool) (string, error) {
+	key, err := a.key()
+	if err == nil && key != "" && !secure && !loopback(host) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the admin key goes to %s unencrypted; use https:// if the listener has TLS\n", host)
+	}
+	return key, err
 }
 
 func (a *admin) key() (string, error) {

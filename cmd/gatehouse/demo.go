@@ -92,6 +92,7 @@ func (d *demonstration) config(dir string, keys ...key) *configv1.Config {
 		Data:      dir,
 		Authn:     &configv1.Authn{},
 		AccessLog: configv1.AccessLog_OFF,
+		Openapi:   &configv1.Openapi{Public: true, Title: "Library and shop"},
 	}
 	for _, k := range keys {
 		cfg.Authn.ApiKeys = append(cfg.Authn.ApiKeys, &configv1.ApiKey{
@@ -163,8 +164,9 @@ grpcurl -plaintext {{.GRPC}} list
 grpcurl -plaintext -d '{"name": "shelves/science/books/origin"}' {{.GRPC}} acme.library.v1.Library/GetBook
 grpcurl -plaintext -H 'x-api-key: {{.Reader}}' -d '{"order_id": "order-1"}' {{.GRPC}} acme.orders.v1.Orders/TrackOrder
 
-# What is published, and the live table.
+# What is published, the live table, and the same as OpenAPI for generators.
 curl {{.Admin}}/v1/modules
+curl {{.REST}}/openapi.json
 {{.Program}} routes --admin {{.AdminAddress}}
 `))
 

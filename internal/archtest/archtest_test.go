@@ -54,6 +54,7 @@ var rules = []struct {
 	{"registry/service", []string{"rpc", "internal/gen", "registry"}, "the registry's gRPC face"},
 	{"registry", []string{"rpc", "internal/gen", "registry"}, "the life cycle"},
 
+	{"gateway/openapi", []string{"rpc", "internal/gen", "=transcoder/front", "transcoder/program", "transcoder/route"}, "describes what routes and policies are, and joins nothing"},
 	{"gateway/backend/transport", nil, "HTTP/2 and gRPC: it knows bytes, not our calls"},
 	{"gateway/backend", []string{"rpc", "internal/gen"}, "connections know calls and frames only"},
 	{"gateway/config", []string{"rpc", "internal/gen", "gateway/backend", "registry/compile", "transcoder/front/cors"}, "configuration parses targets and origins"},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"google.golang.org/grpc"
@@ -40,6 +41,8 @@ type Table struct {
 	// Types are the snapshot's message and extension types, to show the details of errors; nil means that only the
 	// types that the gateway is linked with are shown.
 	Types program.Resolver
+	// Documents are what the gateway itself tells about the table, by path. They answer every request to their path.
+	Documents map[string]Document
 	// GRPCGateway says that some route has the habits of grpc-gateway.
 	GRPCGateway bool
 	// Hold keeps the table valid until release is called. Nil: it stays valid.
@@ -49,6 +52,10 @@ type Table struct {
 	// CORS is the policy for what no endpoint is found for; nil allows nothing.
 	CORS *cors.Policy
 }
+
+// Document writes a document for the query of a request: its content, which is the same for as long as the table lives and must not be
+// changed, its media type and its ETag. It is safe for concurrent use.
+type Document func(query url.Values) (content []byte, media, etag string, err error)
 
 // Endpoint is one method of a table.
 type Endpoint struct {
@@ -86,8 +93,9 @@ type Route struct {
 	Elements bool
 	// Form is set where the body may also be an HTML form.
 	Form *Form
-	// Body is the rule's body selector, for those who list routes.
-	Body string
+	// Body and ResponseBody are the rule's selectors, and JSON is how the messages look, for those who list routes.
+	Body, ResponseBody string
+	JSON               program.Options
 }
 
 // Form says what the fields of an HTML form set.

@@ -322,8 +322,10 @@ type Config struct {
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
-	AccessLog AccessLog  `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
-	Rest      *Rest      `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	AccessLog AccessLog `protobuf:"varint,18,opt,name=access_log,json=accessLog,proto3,enum=gatehouse.config.v1.AccessLog" json:"access_log,omitempty"`
+	Rest      *Rest     `protobuf:"bytes,19,opt,name=rest,proto3" json:"rest,omitempty"`
+	// What is told about the API in OpenAPI.
+	Openapi   *Openapi   `protobuf:"bytes,22,opt,name=openapi,proto3" json:"openapi,omitempty"`
 	Websocket *Websocket `protobuf:"bytes,23,opt,name=websocket,proto3" json:"websocket,omitempty"`
 	// Whose habits REST has where neither the .proto nor services says it. Default: GATEHOUSE.
 	Compat v1.Compat `protobuf:"varint,24,opt,name=compat,proto3,enum=gatehouse.policy.v1.Compat" json:"compat,omitempty"`
@@ -505,6 +507,13 @@ func (x *Config) GetAccessLog() AccessLog {
 func (x *Config) GetRest() *Rest {
 	if x != nil {
 		return x.Rest
+	}
+	return nil
+}
+
+func (x *Config) GetOpenapi() *Openapi {
+	if x != nil {
+		return x.Openapi
 	}
 	return nil
 }
@@ -695,6 +704,62 @@ func (x *Rest) GetEtag() Rest_Switch {
 	return Rest_SWITCH_UNSPECIFIED
 }
 
+// Openapi is about the OpenAPI document of what the public listener serves. The admin listener always has it, at /openapi.json.
+type Openapi struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Serve it at /openapi.json of the public listener, too, to anyone. A published route of that path goes before it. --dev turns it on.
+	// Default: false, because a schema is not for everybody.
+	Public bool `protobuf:"varint,1,opt,name=public,proto3" json:"public,omitempty"`
+	// The document's title. Default: Gatehouse.
+	Title         string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Openapi) Reset() {
+	*x = Openapi{}
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Openapi) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Openapi) ProtoMessage() {}
+
+func (x *Openapi) ProtoReflect() protoreflect.Message {
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Openapi.ProtoReflect.Descriptor instead.
+func (*Openapi) Descriptor() ([]byte, []int) {
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Openapi) GetPublic() bool {
+	if x != nil {
+		return x.Public
+	}
+	return false
+}
+
+func (x *Openapi) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 // Websocket bounds what one WebSocket connection may do. Every zero means the default.
 type Websocket struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -712,7 +777,7 @@ type Websocket struct {
 
 func (x *Websocket) Reset() {
 	*x = Websocket{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +789,7 @@ func (x *Websocket) String() string {
 func (*Websocket) ProtoMessage() {}
 
 func (x *Websocket) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[3]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +802,7 @@ func (x *Websocket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Websocket.ProtoReflect.Descriptor instead.
 func (*Websocket) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Websocket) GetMessageBytesMax() uint32 {
@@ -784,7 +849,7 @@ type ServerTls struct {
 
 func (x *ServerTls) Reset() {
 	*x = ServerTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +861,7 @@ func (x *ServerTls) String() string {
 func (*ServerTls) ProtoMessage() {}
 
 func (x *ServerTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[4]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +874,7 @@ func (x *ServerTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerTls.ProtoReflect.Descriptor instead.
 func (*ServerTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ServerTls) GetCertFile() string {
@@ -848,7 +913,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +925,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[5]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +938,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Source) GetFrom() isSource_From {
@@ -952,7 +1017,7 @@ type Backend struct {
 
 func (x *Backend) Reset() {
 	*x = Backend{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1029,7 @@ func (x *Backend) String() string {
 func (*Backend) ProtoMessage() {}
 
 func (x *Backend) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[6]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1042,7 @@ func (x *Backend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backend.ProtoReflect.Descriptor instead.
 func (*Backend) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Backend) GetServices() string {
@@ -1025,7 +1090,7 @@ type ClientTls struct {
 
 func (x *ClientTls) Reset() {
 	*x = ClientTls{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1102,7 @@ func (x *ClientTls) String() string {
 func (*ClientTls) ProtoMessage() {}
 
 func (x *ClientTls) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[7]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1115,7 @@ func (x *ClientTls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientTls.ProtoReflect.Descriptor instead.
 func (*ClientTls) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ClientTls) GetCaFile() string {
@@ -1113,7 +1178,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1190,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[8]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1203,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Service) GetMatch() string {
@@ -1241,7 +1306,7 @@ type Cors struct {
 
 func (x *Cors) Reset() {
 	*x = Cors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1253,7 +1318,7 @@ func (x *Cors) String() string {
 func (*Cors) ProtoMessage() {}
 
 func (x *Cors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[9]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1266,7 +1331,7 @@ func (x *Cors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cors.ProtoReflect.Descriptor instead.
 func (*Cors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{9}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Cors) GetAllowedOrigins() []string {
@@ -1318,7 +1383,7 @@ type MaskBackendErrors struct {
 
 func (x *MaskBackendErrors) Reset() {
 	*x = MaskBackendErrors{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1395,7 @@ func (x *MaskBackendErrors) String() string {
 func (*MaskBackendErrors) ProtoMessage() {}
 
 func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[10]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1408,7 @@ func (x *MaskBackendErrors) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaskBackendErrors.ProtoReflect.Descriptor instead.
 func (*MaskBackendErrors) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{10}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MaskBackendErrors) GetEnabled() bool {
@@ -1381,7 +1446,7 @@ type HttpRule struct {
 
 func (x *HttpRule) Reset() {
 	*x = HttpRule{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +1458,7 @@ func (x *HttpRule) String() string {
 func (*HttpRule) ProtoMessage() {}
 
 func (x *HttpRule) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[11]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +1471,7 @@ func (x *HttpRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule.ProtoReflect.Descriptor instead.
 func (*HttpRule) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HttpRule) GetSelector() string {
@@ -1464,7 +1529,7 @@ type Authn struct {
 
 func (x *Authn) Reset() {
 	*x = Authn{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1541,7 @@ func (x *Authn) String() string {
 func (*Authn) ProtoMessage() {}
 
 func (x *Authn) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[12]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1554,7 @@ func (x *Authn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authn.ProtoReflect.Descriptor instead.
 func (*Authn) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Authn) GetApiKeys() []*ApiKey {
@@ -1523,7 +1588,7 @@ type ApiKey struct {
 
 func (x *ApiKey) Reset() {
 	*x = ApiKey{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1600,7 @@ func (x *ApiKey) String() string {
 func (*ApiKey) ProtoMessage() {}
 
 func (x *ApiKey) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[13]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1613,7 @@ func (x *ApiKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKey.ProtoReflect.Descriptor instead.
 func (*ApiKey) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{13}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ApiKey) GetId() string {
@@ -1601,7 +1666,7 @@ type Jwt struct {
 
 func (x *Jwt) Reset() {
 	*x = Jwt{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +1678,7 @@ func (x *Jwt) String() string {
 func (*Jwt) ProtoMessage() {}
 
 func (x *Jwt) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[14]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +1691,7 @@ func (x *Jwt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Jwt.ProtoReflect.Descriptor instead.
 func (*Jwt) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{14}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Jwt) GetIssuer() string {
@@ -1713,7 +1778,7 @@ type Admin struct {
 
 func (x *Admin) Reset() {
 	*x = Admin{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1725,7 +1790,7 @@ func (x *Admin) String() string {
 func (*Admin) ProtoMessage() {}
 
 func (x *Admin) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[15]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1738,7 +1803,7 @@ func (x *Admin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admin.ProtoReflect.Descriptor instead.
 func (*Admin) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{15}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Admin) GetKeySha256() string {
@@ -1789,7 +1854,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +1866,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[16]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +1879,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{16}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Limits) GetBodyBytesMax() uint32 {
@@ -1911,7 +1976,7 @@ type HttpRule_Binding struct {
 
 func (x *HttpRule_Binding) Reset() {
 	*x = HttpRule_Binding{}
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +1988,7 @@ func (x *HttpRule_Binding) String() string {
 func (*HttpRule_Binding) ProtoMessage() {}
 
 func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
-	mi := &file_gatehouse_config_v1_config_proto_msgTypes[17]
+	mi := &file_gatehouse_config_v1_config_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2001,7 @@ func (x *HttpRule_Binding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HttpRule_Binding.ProtoReflect.Descriptor instead.
 func (*HttpRule_Binding) Descriptor() ([]byte, []int) {
-	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{11, 0}
+	return file_gatehouse_config_v1_config_proto_rawDescGZIP(), []int{12, 0}
 }
 
 func (x *HttpRule_Binding) GetMethod() string {
@@ -1971,7 +2036,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\xcd\r\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x0e\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -1999,7 +2064,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
 	"access_log\x18\x12 \x01(\x0e2\x1e.gatehouse.config.v1.AccessLogB\b\xbaH\x05\x82\x01\x02\x10\x01R\taccessLog\x12-\n" +
-	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x12<\n" +
+	"\x04rest\x18\x13 \x01(\v2\x19.gatehouse.config.v1.RestR\x04rest\x126\n" +
+	"\aopenapi\x18\x16 \x01(\v2\x1c.gatehouse.config.v1.OpenapiR\aopenapi\x12<\n" +
 	"\twebsocket\x18\x17 \x01(\v2\x1e.gatehouse.config.v1.WebsocketR\twebsocket\x12=\n" +
 	"\x06compat\x18\x18 \x01(\x0e2\x1b.gatehouse.policy.v1.CompatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06compat\x12A\n" +
 	"\x06errors\x18\x19 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06errors\x129\n" +
@@ -2033,7 +2099,10 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"KEEP_SLASH\x10\x00\x12\x11\n" +
 	"\rKEEP_RESERVED\x10\x01\x12\x0e\n" +
 	"\n" +
-	"DECODE_ALL\x10\x02\"\x97\x02\n" +
+	"DECODE_ALL\x10\x02\"A\n" +
+	"\aOpenapi\x12\x16\n" +
+	"\x06public\x18\x01 \x01(\bR\x06public\x12\x1e\n" +
+	"\x05title\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x05title\"\x97\x02\n" +
 	"\tWebsocket\x12*\n" +
 	"\x11message_bytes_max\x18\x01 \x01(\rR\x0fmessageBytesMax\x12H\n" +
 	"\rping_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\fpingInterval\x12F\n" +
@@ -2149,7 +2218,7 @@ func file_gatehouse_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_gatehouse_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_gatehouse_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(AccessLog)(0),              // 0: gatehouse.config.v1.AccessLog
 	(Config_OwnErrorDetails)(0), // 1: gatehouse.config.v1.Config.OwnErrorDetails
@@ -2159,79 +2228,81 @@ var file_gatehouse_config_v1_config_proto_goTypes = []any{
 	(*Config)(nil),              // 5: gatehouse.config.v1.Config
 	(*Metadata)(nil),            // 6: gatehouse.config.v1.Metadata
 	(*Rest)(nil),                // 7: gatehouse.config.v1.Rest
-	(*Websocket)(nil),           // 8: gatehouse.config.v1.Websocket
-	(*ServerTls)(nil),           // 9: gatehouse.config.v1.ServerTls
-	(*Source)(nil),              // 10: gatehouse.config.v1.Source
-	(*Backend)(nil),             // 11: gatehouse.config.v1.Backend
-	(*ClientTls)(nil),           // 12: gatehouse.config.v1.ClientTls
-	(*Service)(nil),             // 13: gatehouse.config.v1.Service
-	(*Cors)(nil),                // 14: gatehouse.config.v1.Cors
-	(*MaskBackendErrors)(nil),   // 15: gatehouse.config.v1.MaskBackendErrors
-	(*HttpRule)(nil),            // 16: gatehouse.config.v1.HttpRule
-	(*Authn)(nil),               // 17: gatehouse.config.v1.Authn
-	(*ApiKey)(nil),              // 18: gatehouse.config.v1.ApiKey
-	(*Jwt)(nil),                 // 19: gatehouse.config.v1.Jwt
-	(*Admin)(nil),               // 20: gatehouse.config.v1.Admin
-	(*Limits)(nil),              // 21: gatehouse.config.v1.Limits
-	(*HttpRule_Binding)(nil),    // 22: gatehouse.config.v1.HttpRule.Binding
-	(v1.Access)(0),              // 23: gatehouse.policy.v1.Access
-	(v1.Compat)(0),              // 24: gatehouse.policy.v1.Compat
-	(v1.ErrorShape)(0),          // 25: gatehouse.policy.v1.ErrorShape
-	(*durationpb.Duration)(nil), // 26: google.protobuf.Duration
-	(*v1.Quota)(nil),            // 27: gatehouse.policy.v1.Quota
-	(*v1.JsonOptions)(nil),      // 28: gatehouse.policy.v1.JsonOptions
+	(*Openapi)(nil),             // 8: gatehouse.config.v1.Openapi
+	(*Websocket)(nil),           // 9: gatehouse.config.v1.Websocket
+	(*ServerTls)(nil),           // 10: gatehouse.config.v1.ServerTls
+	(*Source)(nil),              // 11: gatehouse.config.v1.Source
+	(*Backend)(nil),             // 12: gatehouse.config.v1.Backend
+	(*ClientTls)(nil),           // 13: gatehouse.config.v1.ClientTls
+	(*Service)(nil),             // 14: gatehouse.config.v1.Service
+	(*Cors)(nil),                // 15: gatehouse.config.v1.Cors
+	(*MaskBackendErrors)(nil),   // 16: gatehouse.config.v1.MaskBackendErrors
+	(*HttpRule)(nil),            // 17: gatehouse.config.v1.HttpRule
+	(*Authn)(nil),               // 18: gatehouse.config.v1.Authn
+	(*ApiKey)(nil),              // 19: gatehouse.config.v1.ApiKey
+	(*Jwt)(nil),                 // 20: gatehouse.config.v1.Jwt
+	(*Admin)(nil),               // 21: gatehouse.config.v1.Admin
+	(*Limits)(nil),              // 22: gatehouse.config.v1.Limits
+	(*HttpRule_Binding)(nil),    // 23: gatehouse.config.v1.HttpRule.Binding
+	(v1.Access)(0),              // 24: gatehouse.policy.v1.Access
+	(v1.Compat)(0),              // 25: gatehouse.policy.v1.Compat
+	(v1.ErrorShape)(0),          // 26: gatehouse.policy.v1.ErrorShape
+	(*durationpb.Duration)(nil), // 27: google.protobuf.Duration
+	(*v1.Quota)(nil),            // 28: gatehouse.policy.v1.Quota
+	(*v1.JsonOptions)(nil),      // 29: gatehouse.policy.v1.JsonOptions
 }
 var file_gatehouse_config_v1_config_proto_depIdxs = []int32{
-	9,  // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
-	9,  // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
-	9,  // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
-	10, // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
-	11, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
-	23, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
-	13, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
-	17, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
-	20, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
-	21, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
-	14, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
+	10, // 0: gatehouse.config.v1.Config.tls:type_name -> gatehouse.config.v1.ServerTls
+	10, // 1: gatehouse.config.v1.Config.tls_grpc:type_name -> gatehouse.config.v1.ServerTls
+	10, // 2: gatehouse.config.v1.Config.tls_admin:type_name -> gatehouse.config.v1.ServerTls
+	11, // 3: gatehouse.config.v1.Config.source:type_name -> gatehouse.config.v1.Source
+	12, // 4: gatehouse.config.v1.Config.backends:type_name -> gatehouse.config.v1.Backend
+	24, // 5: gatehouse.config.v1.Config.default_access:type_name -> gatehouse.policy.v1.Access
+	14, // 6: gatehouse.config.v1.Config.services:type_name -> gatehouse.config.v1.Service
+	18, // 7: gatehouse.config.v1.Config.authn:type_name -> gatehouse.config.v1.Authn
+	21, // 8: gatehouse.config.v1.Config.admin:type_name -> gatehouse.config.v1.Admin
+	22, // 9: gatehouse.config.v1.Config.limits:type_name -> gatehouse.config.v1.Limits
+	15, // 10: gatehouse.config.v1.Config.cors:type_name -> gatehouse.config.v1.Cors
 	0,  // 11: gatehouse.config.v1.Config.access_log:type_name -> gatehouse.config.v1.AccessLog
 	7,  // 12: gatehouse.config.v1.Config.rest:type_name -> gatehouse.config.v1.Rest
-	8,  // 13: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
-	24, // 14: gatehouse.config.v1.Config.compat:type_name -> gatehouse.policy.v1.Compat
-	25, // 15: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	6,  // 16: gatehouse.config.v1.Config.metadata:type_name -> gatehouse.config.v1.Metadata
-	1,  // 17: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
-	3,  // 18: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
-	4,  // 19: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
-	26, // 20: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
-	26, // 21: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
-	2,  // 22: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
-	2,  // 23: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
-	26, // 24: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
-	26, // 25: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
-	26, // 26: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
-	12, // 27: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
-	23, // 28: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
-	27, // 29: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
-	26, // 30: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
-	28, // 31: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
-	16, // 32: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
-	15, // 33: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
-	25, // 34: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
-	14, // 35: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
-	24, // 36: gatehouse.config.v1.Service.compat:type_name -> gatehouse.policy.v1.Compat
-	26, // 37: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
-	22, // 38: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
-	18, // 39: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
-	19, // 40: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
-	26, // 41: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
-	26, // 42: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
-	26, // 43: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
-	26, // 44: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	8,  // 13: gatehouse.config.v1.Config.openapi:type_name -> gatehouse.config.v1.Openapi
+	9,  // 14: gatehouse.config.v1.Config.websocket:type_name -> gatehouse.config.v1.Websocket
+	25, // 15: gatehouse.config.v1.Config.compat:type_name -> gatehouse.policy.v1.Compat
+	26, // 16: gatehouse.config.v1.Config.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	6,  // 17: gatehouse.config.v1.Config.metadata:type_name -> gatehouse.config.v1.Metadata
+	1,  // 18: gatehouse.config.v1.Config.own_error_details:type_name -> gatehouse.config.v1.Config.OwnErrorDetails
+	3,  // 19: gatehouse.config.v1.Rest.trailing_slash:type_name -> gatehouse.config.v1.Rest.TrailingSlash
+	4,  // 20: gatehouse.config.v1.Rest.path_decode:type_name -> gatehouse.config.v1.Rest.PathDecode
+	27, // 21: gatehouse.config.v1.Rest.heartbeat:type_name -> google.protobuf.Duration
+	27, // 22: gatehouse.config.v1.Rest.retry:type_name -> google.protobuf.Duration
+	2,  // 23: gatehouse.config.v1.Rest.compression:type_name -> gatehouse.config.v1.Rest.Switch
+	2,  // 24: gatehouse.config.v1.Rest.etag:type_name -> gatehouse.config.v1.Rest.Switch
+	27, // 25: gatehouse.config.v1.Websocket.ping_interval:type_name -> google.protobuf.Duration
+	27, // 26: gatehouse.config.v1.Websocket.ping_timeout:type_name -> google.protobuf.Duration
+	27, // 27: gatehouse.config.v1.Websocket.credential_wait:type_name -> google.protobuf.Duration
+	13, // 28: gatehouse.config.v1.Backend.tls:type_name -> gatehouse.config.v1.ClientTls
+	24, // 29: gatehouse.config.v1.Service.access:type_name -> gatehouse.policy.v1.Access
+	28, // 30: gatehouse.config.v1.Service.quota:type_name -> gatehouse.policy.v1.Quota
+	27, // 31: gatehouse.config.v1.Service.timeout:type_name -> google.protobuf.Duration
+	29, // 32: gatehouse.config.v1.Service.json:type_name -> gatehouse.policy.v1.JsonOptions
+	17, // 33: gatehouse.config.v1.Service.http:type_name -> gatehouse.config.v1.HttpRule
+	16, // 34: gatehouse.config.v1.Service.mask_backend_errors:type_name -> gatehouse.config.v1.MaskBackendErrors
+	26, // 35: gatehouse.config.v1.Service.errors:type_name -> gatehouse.policy.v1.ErrorShape
+	15, // 36: gatehouse.config.v1.Service.cors:type_name -> gatehouse.config.v1.Cors
+	25, // 37: gatehouse.config.v1.Service.compat:type_name -> gatehouse.policy.v1.Compat
+	27, // 38: gatehouse.config.v1.Cors.max_age:type_name -> google.protobuf.Duration
+	23, // 39: gatehouse.config.v1.HttpRule.additional_bindings:type_name -> gatehouse.config.v1.HttpRule.Binding
+	19, // 40: gatehouse.config.v1.Authn.api_keys:type_name -> gatehouse.config.v1.ApiKey
+	20, // 41: gatehouse.config.v1.Authn.jwt:type_name -> gatehouse.config.v1.Jwt
+	27, // 42: gatehouse.config.v1.Limits.timeout:type_name -> google.protobuf.Duration
+	27, // 43: gatehouse.config.v1.Limits.drain:type_name -> google.protobuf.Duration
+	27, // 44: gatehouse.config.v1.Limits.header_timeout:type_name -> google.protobuf.Duration
+	27, // 45: gatehouse.config.v1.Limits.stall_timeout:type_name -> google.protobuf.Duration
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_gatehouse_config_v1_config_proto_init() }
@@ -2239,12 +2310,12 @@ func file_gatehouse_config_v1_config_proto_init() {
 	if File_gatehouse_config_v1_config_proto != nil {
 		return
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[5].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{
 		(*Source_Descriptors)(nil),
 		(*Source_Proto)(nil),
 		(*Source_Reflect)(nil),
 	}
-	file_gatehouse_config_v1_config_proto_msgTypes[14].OneofWrappers = []any{
+	file_gatehouse_config_v1_config_proto_msgTypes[15].OneofWrappers = []any{
 		(*Jwt_JwksFile)(nil),
 		(*Jwt_JwksUrl)(nil),
 	}
@@ -2254,7 +2325,7 @@ func file_gatehouse_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gatehouse_config_v1_config_proto_rawDesc), len(file_gatehouse_config_v1_config_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,295 @@
+package openapi
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// constrain adds the rules of one value to its schema.
+func constrain(schema *object, fd protoreflect.FieldDescriptor, rules *validate.FieldRules, s *schemas, st style) {
+	if rules == nil || rules.GetIgnore() == validate.Ignore_IGNORE_ALWAYS {
+		return
+	}
+	before := schema.clone()
+	switch kind := kindOf(fd); {
+	case kind == protoreflect.EnumKind:
+		constrainEnum(schema, fd.Enum(), rules.GetEnum(), st)
+	case kind == protoreflect.StringKind:
+		constrainString(schema, fd, rules)
+	case kind == protoreflect.BoolKind:
+		typed(rules, func(name string, v protoreflect.Value, _ protoreflect.FieldDescriptor) {
+			if name == "const" {
+				schema.set("const", v.Bool())
+			}
+		})
+	case inNumbers(kind):
+		constrainNumber(schema, rules)
+	case asNumberText(kind):
+		constrainLists(schema, rules, func(v protoreflect.Value) any { return v.String() })
+	}
+	if rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE && len(schema.keys) > len(before.keys) && zeroFails(rules) {
+		orZero(schema, before, kindOf(fd))
+	}
+}
+
+// kindOf is the kind of the value that is written: a wrapper's is that of what it holds, and MessageKind stands for those
+// that have none.
+func kindOf(fd protoreflect.FieldDescriptor) protoreflect.Kind {
+	md := fd.Message()
+	if md == nil {
+		return fd.Kind()
+	}
+	if known := wellKnown(md); known != nil && md.Fields().Len() == 1 && md.Fields().Get(0).Name() == "value" {
+		return md.Fields().Get(0).Kind()
+	}
+	return protoreflect.MessageKind
+}
+
+// orZero lets the zero value pass beside what the rules ask for.
+func orZero(schema, before *object, kind protoreflect.Kind) {
+	var zero any = ""
+	switch {
+	case kind == protoreflect.EnumKind:
+		return // the first value is named in the enum's own schema, and rules rarely leave it out
+	case kind == protoreflect.BoolKind:
+		zero = false
+	case inNumbers(kind):
+		zero = 0
+	case asNumberText(kind):
+		zero = "0"
+	}
+	limited := schema.clone()
+	*schema = *pairs("anyOf", []any{pairs("const", zero), limited})
+	if t := before.get("type"); t != nil {
+		schema.set("type", t)
+	}
+}
+
+// inNumbers tells the kinds whose JSON is a number.
+func inNumbers(kind protoreflect.Kind) bool {
+	switch kind {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.Uint32Kind, protoreflect.Fixed32Kind,
+		protoreflect.FloatKind, protoreflect.DoubleKind:
+		return true
+	}
+	return false
+}
+
+// asNumberText tells the kinds whose JSON is a number in a string.
+func asNumberText(kind protoreflect.Kind) bool {
+	switch kind {
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		return true
+	}
+	return false
+}
+
+// keywords of JSON Schema for the bounds of a number.
+var keywords = map[string]string{"gt": "exclusiveMinimum", "gte": "minimum", "lt": "exclusiveMaximum", "lte": "maximum"}
+
+func constrainNumber(schema *object, rules *validate.FieldRules) {
+	bounded := newObject()
+	from, to := bounds(rules)
+	if from != nil && to != nil && *from > *to { // outside of a range
+		from, to = nil, nil
+	}
+	finite := from != nil || to != nil
+	typed(rules, func(name string, v protoreflect.Value, _ protoreflect.FieldDescriptor) {
+		if n, ok := number(v); ok && keywords[name] != "" && finite && !math.IsInf(n, 0) && !math.IsNaN(n) {
+			bounded.set(keywords[name], v.Interface())
+		}
+		finite = finite || name == "finite" && v.Bool() || name == "const" || name == "in"
+	})
+	if choices, ok := schema.get("anyOf").([]any); ok && finite { // of a float: NaN and the infinities are out of bounds
+		*schema = *choices[0].(*object)
+	}
+	for _, key := range bounded.keys {
+		schema.set(key, bounded.get(key))
+	}
+	constrainLists(schema, rules, func(v protoreflect.Value) any { return v.Interface() })
+}
+
+// constrainLists adds const, in and not_in.
+func constrainLists(schema *object, rules *validate.FieldRules, show func(protoreflect.Value) any) {
+	typed(rules, func(name string, v protoreflect.Value, _ protoreflect.FieldDescriptor) {
+		switch name {
+		case "const":
+			schema.set("const", show(v))
+		case "in":
+			schema.set("enum", shown(v.List(), show))
+		case "not_in":
+			schema.set("not", pairs("enum", shown(v.List(), show)))
+		}
+	})
+}
+
+func shown(list protoreflect.List, show func(protoreflect.Value) any) []any {
+	values := []any{}
+	for i := range list.Len() {
+		if v := show(list.Get(i)); !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+// formats are the rules for which JSON Schema has a format.
+var formats = map[string]string{
+	"email": "email", "hostname": "hostname", "ipv4": "ipv4", "ipv6": "ipv6", "uri": "uri", "uri_ref": "uri-reference", "uuid": "uuid",
+}
+
+// patterns are the rules that an expression says as well.
+var patterns = map[string]string{"tuuid": "^[0-9a-fA-F]{32}$", "ulid": "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"}
+
+func constrainString(schema *object, fd protoreflect.FieldDescriptor, rules *validate.FieldRules) {
+	var expressions []string
+	typed(rules, func(name string, v protoreflect.Value, of protoreflect.FieldDescriptor) {
+		switch {
+		case name == "min_len", name == "len":
+			schema.set("minLength", v.Uint())
+		case name == "max_len":
+			schema.set("maxLength", v.Uint())
+		case name == "pattern":
+			if p, ok := ecma(v.String()); ok {
+				expressions = append(expressions, p)
+			}
+		case name == "prefix":
+			expressions = append(expressions, "^"+quoted(v.String()))
+		case name == "suffix":
+			expressions = append(expressions, quoted(v.String())+"$")
+		case name == "contains":
+			expressions = append(expressions, quoted(v.String()))
+		case of.Kind() != protoreflect.BoolKind || !v.Bool():
+		case formats[name] != "":
+			schema.set("format", formats[name])
+		case patterns[name] != "":
+			expressions = append(expressions, patterns[name])
+		case name == "ip":
+			schema.set("anyOf", []any{pairs("format", "ipv4"), pairs("format", "ipv6")})
+		}
+		if name == "len" {
+			schema.set("maxLength", v.Uint())
+		}
+	})
+	if rules.GetRequired() && !fd.HasPresence() && schema.get("minLength") == nil {
+		schema.set("minLength", 1) // without presence, empty is not set
+	}
+	constrainLists(schema, rules, func(v protoreflect.Value) any { return v.String() })
+	if len(expressions) == 1 {
+		schema.set("pattern", expressions[0])
+		return
+	}
+	var all []any
+	for _, e := range expressions {
+		all = append(all, pairs("pattern", e))
+	}
+	if all != nil {
+		schema.set("allOf", all)
+	}
+}
+
+// constrainEnum names the values that are left. Beside a reference to the enum's own schema, that is a further condition.
+func constrainEnum(schema *object, ed protoreflect.EnumDescriptor, rules *validate.EnumRules, st style) {
+	numbers := enumNumbers(ed)
+	some := rules.GetDefinedOnly()
+	if rules.HasConst() {
+		some, numbers = true, []int32{rules.GetConst()}
+	}
+	if len(rules.GetIn()) > 0 {
+		some, numbers = true, rules.GetIn()
+	}
+	if len(rules.GetNotIn()) > 0 {
+		some = some || ed.IsClosed()
+		numbers = slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return slices.Contains(rules.GetNotIn(), n) })
+		if !some {
+			schema.set("not", pairs("enum", enumValues(ed, rules.GetNotIn(), st)))
+		}
+	}
+	if some {
+		schema.set("enum", enumValues(ed, numbers, st))
+	}
+}
+
+// enumValues are numbers as they are written: by name where they have one.
+func enumValues(ed protoreflect.EnumDescriptor, numbers []int32, st style) []any {
+	values := []any{}
+	for _, n := range numbers {
+		v := ed.Values().ByNumber(protoreflect.EnumNumber(n))
+		if v == nil || st.enumNumbers {
+			values = append(values, n)
+			continue
+		}
+		for i := range ed.Values().Len() { // aliases are read, too
+			if alias := ed.Values().Get(i); alias.Number() == v.Number() {
+				values = append(values, string(alias.Name()))
+			}
+		}
+	}
+	return values
+}
+
+func constrainList(schema *object, rules *validate.FieldRules) {
+	r := rules.GetRepeated()
+	least := r.GetMinItems()
+	if rules.GetRequired() {
+		least = max(least, 1)
+	}
+	if least > 0 && rules.GetIgnore() != validate.Ignore_IGNORE_IF_ZERO_VALUE {
+		schema.set("minItems", least)
+	}
+	if r.HasMaxItems() {
+		schema.set("maxItems", r.GetMaxItems())
+	}
+	if r.GetUnique() {
+		schema.set("uniqueItems", true)
+	}
+}
+
+func constrainMap(schema *object, rules *validate.FieldRules) {
+	r := rules.GetMap()
+	least := r.GetMinPairs()
+	if rules.GetRequired() {
+		least = max(least, 1)
+	}
+	if least > 0 && rules.GetIgnore() != validate.Ignore_IGNORE_IF_ZERO_VALUE {
+		schema.set("minProperties", least)
+	}
+	if r.HasMaxPairs() {
+		schema.set("maxProperties", r.GetMaxPairs())
+	}
+}
+
+// messageRules tells what the rules of a message are, which no keyword can say.
+func messageRules(md protoreflect.MessageDescriptor) string {
+	rules := messageRulesOf(md)
+	return celText(rules.GetCel(), rules.GetCelExpression())
+}
+
+// celText has a line for each rule in CEL.
+func celText(rules []*validate.Rule, expressions []string) string {
+	text := ""
+	for _, r := range rules {
+		switch {
+		case r.GetMessage() != "":
+			text += fmt.Sprintf("- %s (`%s`)\n", r.GetMessage(), spaced(r.GetExpression()))
+		default:
+			text += fmt.Sprintf("- `%s`\n", spaced(r.GetExpression()))
+		}
+	}
+	for _, e := range expressions {
+		text += fmt.Sprintf("- `%s`\n", spaced(e))
+	}
+	if text == "" {
+		return ""
+	}
+	return "Rules:\n" + text[:len(text)-1]
+}
+
+var blanks = regexp.MustCompile(`\s+`)
+
+func spaced(text string) string { return blanks.ReplaceAllString(text, " ") }
