@@ -185,6 +185,9 @@ func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
 	if p.file {
 		return d.readFile(f, p)
 	}
+	if free, err := d.freeParameter(f, p); free {
+		return err
+	}
 	if !f.isText() {
 		return invalid(ReasonInvalidParameter, string(p.key), notText(f.fd))
 	}
