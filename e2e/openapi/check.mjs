@@ -4,12 +4,14 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import Ajv2020 from "ajv/dist/2020.js";
 import { createClient } from "@hey-api/openapi-ts";
 import openapiTS, { astToString } from "openapi-typescript";
 import ts from "typescript";
 
 const folder = process.argv[2];
 const failures = [];
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
 const sources = [];
 
 for (const file of (await readdir(folder)).filter((name) => name.endsWith(".json")).sort()) {
@@ -22,6 +24,13 @@ for (const file of (await readdir(folder)).filter((name) => name.endsWith(".json
   const verdict = await validator.validate(document);
   if (!verdict.valid) fail("meta-schema", JSON.stringify(verdict.errors, null, 1));
   if (validator.version !== "3.1") fail("meta-schema", `judged as ${validator.version}`);
+
+  for (const [place, schema] of schemasOf(document)) {
+    if (!ajv.validateSchema(schema)) fail(`JSON Schema at ${place}`, ajv.errorsText(ajv.errors));
+    for (const pattern of patternsIn(schema)) {
+      if (!isExpression(pattern)) fail(`pattern at ${place}`, pattern);
+    }
+  }
 
   try {
     const types = join(folder, `${name}.types.ts`);
@@ -36,6 +45,34 @@ for (const file of (await readdir(folder)).filter((name) => name.endsWith(".json
     sources.push(join(output, "index.ts"));
   } catch (e) {
     fail("@hey-api/openapi-ts", e.stack);
+  }
+}
+
+function* patternsIn(value) {
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === "pattern" && typeof inner === "string") yield inner;
+    else if (inner && typeof inner === "object") yield* patternsIn(inner);
+  }
+}
+
+function isExpression(text) {
+  try {
+    return Boolean(new RegExp(text, "u"));
+  } catch {
+    return false;
+  }
+}
+
+// The meta-schema of OpenAPI leaves schemas to their dialect, which is JSON Schema 2020-12.
+function* schemasOf(document) {
+  yield* Object.entries(document.components.schemas);
+  const below = [["", document.paths]];
+  while (below.length > 0) {
+    const [place, value] = below.pop();
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === "schema") yield [place, inner];
+      else if (inner && typeof inner === "object") below.push([`${place}/${key}`, inner]);
+    }
   }
 }
 
