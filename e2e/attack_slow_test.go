@@ -89,6 +89,7 @@ func slowClients(t *testing.T, s *siege) {
 		},
 		"MessageOfAUnaryCall":    func(t *testing.T) { halfAMessage(t, g, "Echo") },
 		"MessageOfAServerStream": func(t *testing.T) { halfAMessage(t, g, "Many") },
+		"MessageOfAClientStream": func(t *testing.T) { halfAMessage(t, g, "Upload") },
 		"WindowOfAUnaryReply":    func(t *testing.T) { noWindow(t, g, func(c *rawHTTP2) uint32 { return c.get("/echo/a") }) },
 		"WindowOfAReplyOfErrors": func(t *testing.T) { noWindow(t, g, func(c *rawHTTP2) uint32 { return c.get("/nowhere") }) },
 	} {

@@ -142,7 +142,7 @@ func (a reply) agrees(ours reply) bool {
 	if a.err != nil && a.err.code == "" && ours.err != nil {
 		return a.status == ours.status && ours.err.reason != ""
 	}
-	if a.status != ours.status || a.empty != ours.empty || a.media != ours.media || (a.err == nil) != (ours.err == nil) {
+	if a.status != ours.status || a.empty != ours.empty || a.media != ours.media && !a.empty || (a.err == nil) != (ours.err == nil) {
 		return false
 	}
 	if a.err == nil {

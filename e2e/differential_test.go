@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	libraryv1 "github.com/gatehouse-gateway/gatehouse/e2e/differential/acme/library/v1"
 	ordersv1 "github.com/gatehouse-gateway/gatehouse/e2e/differential/acme/orders/v1"
@@ -33,7 +32,7 @@ func TestDifferential(t *testing.T) {
 	if len(requests) < 500 {
 		t.Errorf("%d requests, want a few hundred", len(requests))
 	}
-	gatehouse := differentialGatehouse(t, d, newShop(t).proto(t))
+	gatehouse := differentialGatehouse(t, d, newShop(t).proto(t), differentialConfig+"compat: GRPC_GATEWAY\n")
 	found := compareGateways(t, d, requests, gatehouse, func(c testCase) reply { return ask(t, peer, c) })
 	const file, name = "testdata/differential/grpc-gateway.txt", "grpc-gateway"
 	listed := readDifferences(t, file, name)
@@ -60,22 +59,16 @@ func compareGateways(t *testing.T, d *freshDemo, requests []testCase, gatehouse 
 }
 
 // differentialGatehouse serves a folder with the demo's schema by the real binary.
-func differentialGatehouse(t *testing.T, d *freshDemo, dir string) string {
+func differentialGatehouse(t *testing.T, d *freshDemo, dir, config string) string {
 	t.Helper()
-	args := append(configFile(t, differentialConfig), "--dev", "--proto", dir, "--backend", d.target)
+	args := append(configFile(t, config), "--dev", "--proto", dir, "--backend", d.target)
 	return testkit.Serve(t, args...).Public
 }
 
-// grpcGateway serves the demo's schema by the generated grpc-gateway. It differs from its defaults in one setting:
-// fields that are not set are left out, as ProtoJSON says.
+// grpcGateway serves the demo's schema by the generated grpc-gateway with its default settings.
 func grpcGateway(t *testing.T, d *freshDemo) string {
 	t.Helper()
-	mux := runtime.NewServeMux(runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.HTTPBodyMarshaler{
-		Marshaler: &runtime.JSONPb{
-			MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: false},
-			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: true},
-		},
-	}))
+	mux := runtime.NewServeMux()
 	conn := dialed(t, d.target)
 	if err := libraryv1.RegisterLibraryHandler(t.Context(), mux, conn); err != nil {
 		t.Fatal(err)

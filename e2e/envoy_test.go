@@ -26,7 +26,7 @@ func TestEnvoy(t *testing.T) {
 	t.Parallel()
 	d := newFreshDemo(t)
 	dir := withoutResponseBody(t, newShop(t).proto(t))
-	gatehouse := differentialGatehouse(t, d, dir)
+	gatehouse := differentialGatehouse(t, d, dir, differentialConfig)
 	requests := differentialRequests(t)
 	const file, name, page = "testdata/differential/envoy.txt", "envoy", "../docs/differences.md"
 	listed := readDifferences(t, file, name)

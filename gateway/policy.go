@@ -120,7 +120,7 @@ func likeGRPCGateway(cfg *configv1.Config, md protoreflect.MethodDescriptor) boo
 // habits are wanted.
 func shapeOf(shape policyv1.ErrorShape, likeGRPCGateway bool) front.Shape {
 	if shape == policyv1.ErrorShape_ERROR_SHAPE_UNSPECIFIED && likeGRPCGateway {
-		return front.RPCStatus
+		return front.GRPCGateway
 	}
 	if shape == policyv1.ErrorShape_ERROR_SHAPE_UNSPECIFIED || policyv1.ErrorShape_name[int32(shape)] == "" {
 		return front.AIP193

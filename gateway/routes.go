@@ -25,6 +25,9 @@ func (c *compiler) routes(units []unit, endpoints []*front.Endpoint) [][]route.R
 			c.fault(u.method.Descriptor, err)
 			continue
 		}
+		if own := written(rules, u.method.Descriptor); len(own) > 0 && likeGRPCGateway(c.cfg, u.method.Descriptor) {
+			rules = own // a method with an annotation has no other address there
+		}
 		warnings := lint(u.method.Descriptor, written(rules, u.method.Descriptor))
 		for _, w := range append(warnings, lintNames(u.method.Descriptor, told)...) {
 			c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, w))
@@ -65,6 +68,10 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	if err != nil {
 		return compiled, err
 	}
+	form, err := c.form(u.method.Descriptor, r, vars, options)
+	if err != nil {
+		return compiled, err
+	}
 	response, err := c.response(u.method.Output.Descriptor, r.responseBody, options)
 	if err != nil {
 		return compiled, err
@@ -84,6 +91,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Value: &front.Route{
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body,
 			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
+			Form:     form,
 			Elements: u.method.ClientStreams && !takesArray(u.method.Input.Descriptor, r.body),
 			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success, GRPCGateway: like,
 		},
@@ -155,7 +163,7 @@ func programOptions(json *policyv1.JsonOptions, limits *configv1.Limits) program
 func grpcGatewayOptions(o program.Options, json *policyv1.JsonOptions) program.Options {
 	o.EmitUnset = json == nil || json.GetEmitDefaults()
 	o.Unknown = program.Ignore
-	o.RepeatedCSV = true
+	o.RepeatedCSV, o.GRPCGateway = true, true
 	return o
 }
 

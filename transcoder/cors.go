@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/cors"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/rest"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
@@ -17,7 +18,7 @@ var varyOrigin = []string{"Origin"}
 
 // crossOrigin adds what lets a web page read the response, before any front writes one, so that errors can be read, too. It answers
 // a preflight, and reports that it did: that is no call, so no check and no backend hears of it.
-func crossOrigin(env *front.Env, w http.ResponseWriter, r *http.Request, t *front.Table) (answered bool) {
+func crossOrigin(env *front.Env, fronts []front.Front, w http.ResponseWriter, r *http.Request, t *front.Table) (answered bool) {
 	if !t.CrossOrigin {
 		return false
 	}
@@ -30,10 +31,12 @@ func crossOrigin(env *front.Env, w http.ResponseWriter, r *http.Request, t *fron
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	asked := r.Header["Access-Control-Request-Method"]
 	if r.Method != http.MethodOptions || len(asked) != 1 {
-		policyAt(t, r.Method, path).Allow(h, origins[0])
+		policyAt(t, fronts, r, path).Allow(h, origins[0])
 		return false
 	}
-	policy := policyAt(t, asked[0], path)
+	call := *r // which the page would make
+	call.Method = asked[0]
+	policy := policyAt(t, fronts, &call, path)
 	if policy == nil {
 		return false // then it is an ordinary OPTIONS
 	}
@@ -44,14 +47,18 @@ func crossOrigin(env *front.Env, w http.ResponseWriter, r *http.Request, t *fron
 	return true
 }
 
-// policyAt is the policy of a method as REST finds it, else by its gRPC path, else that of the listener: what nobody serves may
-// be known to a page that could call the rest.
-func policyAt(t *front.Table, verb, path string) *cors.Policy {
+// policyAt is the policy of the method that a request calls: by REST that of its route, or else of its gRPC path; by other protocols
+// that of its gRPC path alone, whoever has a route there. What nobody serves has that of the listener: it may be known to a page
+// that could call the rest.
+func policyAt(t *front.Table, fronts []front.Front, r *http.Request, path string) *cors.Policy {
 	var b route.Binding[*front.Route]
-	if t.Routes.Match(verb, path, &b) == nil {
+	e := t.Methods[path]
+	switch isREST := detect(fronts, r) == fronts[len(fronts)-1]; {
+	case e != nil && !isREST:
+		return e.CORS
+	case rest.Match(r, t, path, &b) == nil:
 		return b.Rule.Value.CORS
-	}
-	if e := t.Methods[path]; e != nil {
+	case e != nil:
 		return e.CORS
 	}
 	return t.CORS

@@ -40,7 +40,7 @@ func Handler(env front.Env, acquire func() (t *front.Table, release func())) htt
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, release := acquire()
 		defer release()
-		if crossOrigin(&env, w, r, t) {
+		if crossOrigin(&env, fronts, w, r, t) {
 			return
 		}
 		detect(fronts, r).ServeHTTP(w, r, t)

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
@@ -56,14 +58,37 @@ func TestHandler_ReleasesWhatItAcquired(t *testing.T) {
 	}
 }
 
-func TestFronts_SomeFrontTakesEveryRequest(t *testing.T) {
+// Each request is in one protocol, whatever else it says of itself.
+func TestFronts_OneTakesEachRequest(t *testing.T) {
 	fronts := transcoder.Fronts(newEnv())
-	for _, mediaType := range []string{"", "application/json", "application/grpc", "text/html"} {
-		r := httptest.NewRequest("POST", "/x", nil)
-		r.Header.Set("Content-Type", mediaType)
+	for _, c := range []struct {
+		line string
+		want string // the package
+		more []string
+	}{
+		{"POST /x", "rest", nil},
+		{"POST /x", "rest", []string{"Content-Type", "application/json"}},
+		{"POST /x", "rest", []string{"Content-Type", "text/html"}},
+		{"POST /x?connect=v1", "rest", []string{"Content-Type", "application/json"}},
+		{"GET /x", "rest", []string{"Connect-Protocol-Version", "1"}},
+		{"HEAD /x?connect=v1", "rest", nil},
+		{"POST /x", "grpc", []string{"Content-Type", "application/grpc", "Connect-Protocol-Version", "1"}},
+		{"GET /x?connect=v1", "grpc", []string{"Content-Type", "Application/gRPC+json"}},
+		{"POST /x", "grpcweb", []string{"Content-Type", "application/grpc-web", "Connect-Protocol-Version", "1"}},
+		{"POST /x", "grpcweb", []string{"Content-Type", "application/grpc-web-text+json"}},
+		{"POST /x", "connect", []string{"Content-Type", "application/json", "Connect-Protocol-Version", "1"}},
+		{"POST /x", "connect", []string{"Content-Type", "application/connect+json"}},
+		{"GET /x?connect=v1", "connect", []string{"Content-Type", "application/json"}},
+		{"GET /x?connect=v1", "websocket", []string{"Connection", "Upgrade", "Upgrade", "websocket"}},
+	} {
+		verb, target, _ := strings.Cut(c.line, " ")
+		r := httptest.NewRequest(verb, target, nil)
+		for i := 0; i < len(c.more); i += 2 {
+			r.Header.Set(c.more[i], c.more[i+1])
+		}
 		took := slices.IndexFunc(fronts, func(f front.Front) bool { return f.Detect(r) })
-		if last := len(fronts) - 1; took < 0 || (took == last) == (mediaType == "application/grpc") {
-			t.Errorf("%q is taken by front %d of %d", mediaType, took, len(fronts))
+		if got := reflect.TypeOf(fronts[took]).String(); got != "*"+c.want+".Front" {
+			t.Errorf("%s %v: %s, want %s", c.line, c.more, got, c.want)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // reason finds the reasons that code gives: the second argument of Errorf, the first of Invalid, and the constants
 // named after them.
-var reason = regexp.MustCompile(`(?:Errorf\([\w.]+,\s*|Invalid\(|(?:R|r)eason\w*\s*=\s*)"([A-Z][A-Z_]{2,62})"`)
+var reason = regexp.MustCompile(`(?:Errorf\([\w.()]+,\s*|Invalid\(|(?:R|r)eason\w*\s*=\s*)"([A-Z][A-Z_]{2,62})"`)
 
 // TestReasonsAreDocumented holds docs/errors.md to the code, in both directions.
 func TestReasonsAreDocumented(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
@@ -48,10 +49,10 @@ func readPlain(source io.Reader, coding compress.Coding, size, limit int, into *
 	return buf.Bytes(), nil
 }
 
-// Unreadable says why the body did not arrive, or could not be decoded.
+// Unreadable says why the body did not arrive, or could not be decoded. By HTTP/2 a client that leaves resets the stream.
 func Unreadable(err error, coding compress.Coding) error {
 	switch {
-	case errors.Is(err, context.Canceled), coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, context.Canceled), errors.As(err, new(http2.StreamError)), coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
 		return rpc.Errorf(codes.Canceled, "BODY_INCOMPLETE", "the connection ended before the body did").Because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the body did not arrive in time").Because(err)

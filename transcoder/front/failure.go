@@ -120,7 +120,11 @@ var acceptHeaders = map[string]string{
 // DetailJSON writes one detail with its "@type". A type that nobody knows, and bytes that are not of their type, are
 // shown as base64.
 func DetailJSON(d *anypb.Any, types program.Resolver) json.RawMessage {
-	text, err := protojson.MarshalOptions{Resolver: detailTypes{types}}.Marshal(d)
+	return detailJSON(d, protojson.MarshalOptions{Resolver: detailTypes{types}})
+}
+
+func detailJSON(d *anypb.Any, o protojson.MarshalOptions) json.RawMessage {
+	text, err := o.Marshal(d)
 	if err == nil {
 		return text
 	}

@@ -78,7 +78,9 @@ func WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) (d
 		prefix = http.TrailerPrefix + grpcTrailerPrefix
 	}
 	for key, values := range md {
-		key = strings.ToLower(key)
+		if key = strings.ToLower(key); strings.HasPrefix(key, "gatehouse-") {
+			continue // the gateway says it by its own name
+		}
 		for _, v := range values {
 			if text, ok := headerValue(key, v); ok {
 				dst.Add(prefix+key, text)

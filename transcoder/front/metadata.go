@@ -126,6 +126,11 @@ func headerValue(key, v string) (text string, ok bool) {
 	return v, Printable(v)
 }
 
+// NoTransform reports whether a reply's header metadata forbids others to compress it (RFC 9111, section 5.2.2.6).
+func NoTransform(md metadata.MD) bool {
+	return slices.ContainsFunc(md["cache-control"], func(v string) bool { return strings.Contains(strings.ToLower(v), "no-transform") })
+}
+
 // common are the names that most requests have, with what is decided about them: most calls change no name to lower case.
 var common = func() map[string]headerName {
 	names := map[string]headerName{}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
@@ -23,6 +24,7 @@ const (
 	RPCStatus
 	Problem
 	Connect
+	GRPCGateway // is RPCStatus, with unset fields of details; no setting names it
 )
 
 // TypeProblem is the media type of Problem.
@@ -35,10 +37,11 @@ var shapes = [...]struct {
 	// enclosed says that the form is an object with the one key "error" already.
 	enclosed bool
 }{
-	AIP193:    {"application/json", aip193, true},
-	RPCStatus: {"application/json", rpcStatus, false},
-	Problem:   {TypeProblem, problem, false},
-	Connect:   {"application/json", connectError, false},
+	AIP193:      {"application/json", aip193, true},
+	RPCStatus:   {"application/json", rpcStatus, false},
+	Problem:     {TypeProblem, problem, false},
+	Connect:     {"application/json", connectError, false},
+	GRPCGateway: {"application/json", grpcGatewayStatus, false},
 }
 
 // MediaType returns what the shape's JSON is sent as.
@@ -112,8 +115,20 @@ func aip193(f Failure, types program.Resolver) any {
 
 // rpcStatus is google.rpc.Status as JSON, with an empty list of details too, as grpc-gateway writes it.
 func rpcStatus(f Failure, types program.Resolver) any {
+	return statusJSON(f, detailsJSON(f, types))
+}
+
+// grpcGatewayStatus shows of details what is not set, too, as grpc-gateway's marshaler does of all messages.
+func grpcGatewayStatus(f Failure, types program.Resolver) any {
+	var details []json.RawMessage
+	for _, d := range f.Status.Proto().GetDetails() {
+		details = append(details, detailJSON(d, protojson.MarshalOptions{Resolver: detailTypes{types}, EmitUnpopulated: true}))
+	}
+	return statusJSON(f, details)
+}
+
+func statusJSON(f Failure, details []json.RawMessage) any {
 	p := f.Status.Proto()
-	details := detailsJSON(f, types)
 	if details == nil {
 		details = []json.RawMessage{}
 	}

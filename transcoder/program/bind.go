@@ -35,8 +35,14 @@ func (d *decoder) bindQuery(r *Request, raw string) (err error) {
 	if raw == "" {
 		return nil
 	}
+	parse := parseQuery
+	if r.options.GRPCGateway {
+		if parse = parseQueryLoosely; !r.takesQuery() {
+			return nil
+		}
+	}
 	d.query = append(d.query[:0], raw...)
-	if d.pairs, err = parseQuery(d.pairs[:0], raw, d.query); err != nil {
+	if d.pairs, err = parse(d.pairs[:0], raw, d.query); err != nil {
 		return err
 	}
 	for i := range d.pairs {
@@ -55,7 +61,17 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 		return invalid(ReasonInvalidParameter, string(p.key), fmt.Sprintf(
 			"the parameter names a field %d levels deep; at most %d are allowed", names, r.options.QueryDepthMax))
 	}
+	if d.loose {
+		if ok, err := d.bindEntry(r, p); ok {
+			return err
+		}
+	}
 	if !d.follow(r, p.key) {
+		if d.loose {
+			if err := r.judgeLoosely(string(p.key)); err != nil {
+				return err
+			}
+		}
 		if d.lenient {
 			d.ignored++
 			return nil
@@ -69,12 +85,18 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 	}
 	n := int32(0)
 	for _, f := range d.trail {
+		if d.nodes[n].file {
+			return invalid(ReasonParameterConflict, string(p.key), "a file sets the message that has this field already")
+		}
 		d.nodes, n = addChild(d.nodes, n, f, p.key)
+	}
+	if p.file && d.nodes[n].child != 0 {
+		return invalid(ReasonParameterConflict, string(p.key), "other values set fields of this message already; send the file or those")
 	}
 	if d.nodes[n].bound && f.card != cardList {
 		return invalid(ReasonDuplicateParam, string(p.key), fmt.Sprintf("%s takes one value and came more than once", r.pathOf(string(p.key))))
 	}
-	d.nodes[n].bound = true
+	d.nodes[n].bound, d.nodes[n].file = true, p.file
 	d.bind(n, start)
 	return nil
 }
@@ -102,12 +124,19 @@ func (d *decoder) follow(r *Request, key []byte) bool {
 		if !more {
 			return true
 		}
-		if f.card != cardSingle || f.message == nil || f.message.ready() != nil || f.message.form != formObject {
+		if f.card != cardSingle || f.message == nil || f.message.ready() != nil || !r.leadsInto(f) {
 			return false
 		}
 		t = f.message
 	}
 	return true
+}
+
+// leadsInto reports whether parameters name fields of a message: not where it has a form of its own, which grpc-gateway does not mind.
+// The mask of a PATCH it infers from the body first, and adds to that.
+func (r *Request) leadsInto(f *field) bool {
+	t := f.message
+	return t.form == formObject || r.options.GRPCGateway && f != r.mask && (t.form == formText || t.form == formWrapper)
 }
 
 // judgeParameter says why a parameter is not bound.
@@ -153,11 +182,17 @@ const (
 
 // readParameter appends the value of a parameter for a field to d.content.
 func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
+	if p.file {
+		return d.readFile(f, p)
+	}
+	if free, err := d.freeParameter(f, p); free {
+		return err
+	}
 	if !f.isText() {
 		return invalid(ReasonInvalidParameter, string(p.key), notText(f.fd))
 	}
 	value := p.value
-	if op := f.textOp(); len(value) == 0 && op != opString {
+	if op := f.textOp(); len(value) == 0 && op != opString && !r.emptyIsValue(f) {
 		if !p.bare || !r.options.BoolFlags || op != opBool {
 			return invalid(ReasonInvalidParameter, string(p.key), "the parameter is empty where it takes "+expected(f.fd))
 		}
@@ -168,6 +203,11 @@ func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
 		return invalid(ReasonInvalidParameter, string(p.key), "found "+shown(f.fd, string(value))+" where the parameter takes "+expected(f.fd))
 	}
 	return nil
+}
+
+// emptyIsValue reports whether grpc-gateway reads nothing as a value that is no string.
+func (r *Request) emptyIsValue(f *field) bool {
+	return r.options.GRPCGateway && (f.textOp() == opBytes || f.message != nil && f.message.kind == kindFieldMask)
 }
 
 // isText tells whether one value of f can be written as the text of a path variable or a query parameter.

@@ -13,6 +13,7 @@ import (
 type decoder struct {
 	compiler *Compiler
 	lenient  bool
+	loose    bool // Options.GRPCGateway
 	depthMax int
 	secret   bool // values are not to be repeated in errors
 	text     []byte

@@ -23,7 +23,11 @@ func (d *decoder) textForm(dst []byte, i int, expected string, read func(dst, te
 }
 
 func (d *decoder) timestamp(dst []byte, i int) ([]byte, int) {
-	return d.textForm(dst, i, "a time by RFC 3339 in the years 1 to 9999, such as 2006-01-02T15:04:05.5Z", readTimestamp)
+	read := readTimestamp
+	if d.loose {
+		read = readTimestampAsGo
+	}
+	return d.textForm(dst, i, "a time by RFC 3339 in the years 1 to 9999, such as 2006-01-02T15:04:05.5Z", read)
 }
 
 func (d *decoder) duration(dst []byte, i int) ([]byte, int) {

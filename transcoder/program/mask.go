@@ -26,7 +26,8 @@ func (r *Request) updateMask() protoreflect.FieldDescriptor {
 }
 
 // named appends the field of a PATCH's body that was named at the place at, and adds to the mask what is set by it: the
-// field, or those inside. Paths are relative to the body's field, in proto names. child is its node, or none.
+// field, or those inside. Paths are relative to the body's field, in proto names. child is its node, or none. What the path sets is
+// not in the mask, but grpc-gateway lists all that the body has.
 func (d *decoder) named(dst []byte, at, i int, f *field, child int32) ([]byte, int) {
 	mark, inside := d.descend(at, f)
 	if mark < 0 {
@@ -40,7 +41,7 @@ func (d *decoder) named(dst []byte, at, i int, f *field, child int32) ([]byte, i
 		dst, i = d.field(dst, i, f)
 	}
 	dropped := d.dropped && f.card == cardSingle && f.enum != nil
-	if !inside && !dropped && (child == none || !d.nodes[child].bound) {
+	if !inside && (d.loose || !dropped && (child == none || !d.nodes[child].bound)) {
 		d.collect()
 	}
 	d.masked, d.prefix = true, d.prefix[:mark]
@@ -53,7 +54,7 @@ func (d *decoder) nameNull(at, i int, f *field, child int32) int {
 	if mark < 0 {
 		return -1
 	}
-	if child == none || !d.nodes[child].bound {
+	if d.loose || child == none || !d.nodes[child].bound {
 		d.collect()
 	}
 	d.prefix = d.prefix[:mark]

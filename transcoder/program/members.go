@@ -215,7 +215,7 @@ func (d *decoder) nameAt(i int) (name []byte, next int) {
 
 // unknown counts a name that is no field, or refuses it. t is nil if there can be no fields.
 func (d *decoder) unknown(at int, name []byte, t *table) bool {
-	if d.lenient {
+	if d.lenient && !(d.loose && d.masked) { // a mask cannot name it
 		d.ignored++
 		return true
 	}

@@ -82,6 +82,9 @@ type Options struct {
 	// RepeatedCSV lets a path variable be a repeated scalar, its values separated by commas, as grpc-gateway does.
 	RepeatedCSV bool
 
+	// GRPCGateway reads the values in path and query as grpc-gateway does, and does not look at a query of which nothing can be bound.
+	GRPCGateway bool
+
 	// DepthMax is the deepest nesting of objects and arrays in a JSON body. A reply may nest its messages as deep as a
 	// body of that depth can make them. 0 means 100.
 	DepthMax int

@@ -42,8 +42,19 @@ type Input struct {
 	Path []string
 	// Query is the raw query, without its "?".
 	Query string
+	// Form are further parameters, as of an HTML form.
+	Form []FormValue
 	// Body is JSON. Absent and empty are the same.
 	Body []byte
+}
+
+// FormValue is one field of an HTML form.
+type FormValue struct {
+	Name  string
+	Value []byte
+	// File says that the value is bytes as they are, of this media type. Other values are text, as in a query.
+	File  bool
+	Media string
 }
 
 // Request makes the program of one binding of a method whose input is md. The error says, for whoever publishes the
@@ -94,6 +105,12 @@ func (r *Request) AppendWire(dst []byte, in Input) (wire []byte, ignored int, er
 	if err := d.bindQuery(r, in.Query); err != nil {
 		return dst, 0, err
 	}
+	for i := range in.Form {
+		v := &in.Form[i]
+		if err := d.bindParameter(r, &pair{key: []byte(v.Name), value: v.Value, file: v.File, media: v.Media}); err != nil {
+			return dst, 0, err
+		}
+	}
 	wire = slices.Grow(dst, len(in.Body)+len(d.content)+wireBytesMore)
 	if wire, err = d.decode(wire, r); err != nil {
 		return dst, 0, err
@@ -108,6 +125,7 @@ const wireBytesMore = 64
 func (d *decoder) begin(r *Request, text []byte) {
 	d.compiler, d.text = r.table.compiler, text
 	d.lenient, d.depthMax, d.secret = r.options.lenient(), r.options.DepthMax, r.secret
+	d.loose = r.options.GRPCGateway
 	d.nodes = append(d.nodes[:0], r.nodes...)
 	if r.body.field != nil {
 		d.bodyPath = r.body.field.name

@@ -9,6 +9,12 @@ import (
 // as it stands behind its tag. The grammar is that of the value's ProtoJSON string, without its quotes; enums take
 // numbers as well.
 func (o *Options) appendParameter(dst []byte, f *field, text []byte) ([]byte, bool) {
+	if o.GRPCGateway {
+		var ok bool
+		if text, ok = f.asProtoJSON(text); !ok {
+			return dst, false
+		}
+	}
 	switch f.op {
 	case opMessage:
 		dst = append(dst, 0)
@@ -61,6 +67,9 @@ func (o *Options) appendTextForm(dst []byte, t *table, text []byte) ([]byte, boo
 	case kindDuration:
 		return readDuration(dst, text)
 	case kindFieldMask:
+		if o.GRPCGateway {
+			return appendPaths(dst, text), utf8.Valid(text)
+		}
 		if !o.SnakeCaseMasks {
 			text = bytes.Trim(text, " ") // as in JSON
 		}

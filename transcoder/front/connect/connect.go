@@ -135,13 +135,14 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, err error, types 
 	failure := f.env.Failure(err)
 	f.env.Unrouted(Protocol, id, failure.HTTP, r)
 	m, malformed := readType(r.Header)
-	if malformed == nil && m.stream && inStream(failure) {
+	if malformed == nil && m.stream && r.Method != http.MethodGet && inStream(failure) {
 		h := w.Header()
 		h["Content-Type"] = m.reply()
 		w.WriteHeader(http.StatusOK)
 		_, _ = w.Write(framed.Frame(flagEnd, endOf(failure, nil, id, types))) // a client that is gone misses it
 		return
 	}
+	front.FailureOf(err).SetHeaders(w.Header()) // which are told also where details are not
 	front.Connect.Write(w, r, failure, id, types)
 }
 

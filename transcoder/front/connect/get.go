@@ -56,15 +56,10 @@ func readQuery(query string) (m media, a *asked, err error) {
 		return m, nil, malformed("the parameter message is missing")
 	}
 	a = &asked{message: []byte(params.Get("message"))}
-	switch params.Get("base64") {
-	case "1":
-		// Padding is optional ("Message-Query").
+	if params.Get("base64") == "1" { // other values are ignored, and padding is optional ("Message-Query")
 		if a.message, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(params.Get("message"), "=")); err != nil {
 			return m, nil, malformed("the parameter message is not URL-safe base64").Because(err)
 		}
-	case "", "0":
-	default:
-		return m, nil, malformed("the parameter base64 is 1 or missing")
 	}
 	if name := params.Get("compression"); name != "" {
 		var ok bool

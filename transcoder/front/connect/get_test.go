@@ -2,7 +2,7 @@ package connect
 
 import (
 	"net/http/httptest"
-	"strings"
+	"net/url"
 	"testing"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
@@ -29,7 +29,7 @@ func TestReadQuery(t *testing.T) {
 		{query: "connect=v1&encoding=thrift&message=", reason: "UNSUPPORTED_MEDIA_TYPE"},
 		{query: "connect=v1&encoding=proto&compression=br&message=", reason: "ENCODING_UNKNOWN"},
 		{query: "connect=v1&encoding=proto&base64=1&message=a+b", reason: "MALFORMED_QUERY"},
-		{query: "connect=v1&encoding=proto&base64=2&message=", reason: "MALFORMED_QUERY"},
+		{query: "connect=v1&encoding=json&base64=2&message=%7B%7D", message: "{}", json: true}, // other values are ignored
 		{query: "connect=v1&encoding=proto&message=a&message=b", reason: "MALFORMED_QUERY"},
 		{query: "connect=v1&encoding=proto&message=%zz", reason: "MALFORMED_QUERY"},
 	} {
@@ -79,12 +79,13 @@ func TestDetect(t *testing.T) {
 func FuzzReadQuery(f *testing.F) {
 	f.Add("connect=v1&encoding=json&message=%7B%7D&base64=1&compression=gzip")
 	f.Add("encoding=proto&message=CgE_-w==&base64=1")
+	f.Add("encoding=proto&m%65ssage=")
 	f.Fuzz(func(t *testing.T, query string) {
 		m, a, err := readQuery(query)
 		if own, ok := err.(*rpc.Error); err != nil && (!ok || own.Reason() == "") {
 			t.Fatalf("an error without a reason: %v", err)
 		}
-		if err == nil && (m.stream || a == nil || !strings.Contains(query, "message")) {
+		if params, _ := url.ParseQuery(query); err == nil && (m.stream || a == nil || !params.Has("message")) {
 			t.Errorf("%q: %+v, %v", query, m, a)
 		}
 	})

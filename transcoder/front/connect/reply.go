@@ -70,11 +70,10 @@ func (s *unary) reply() mem.BufferSlice {
 // coding is that of the reply: what the client likes best, if the reply is worth it.
 func (s *unary) coding() compress.Coding {
 	accepts := s.r.Header["Accept-Encoding"]
-	if len(accepts) == 0 || s.reply().Len() < compressedBytesMin {
+	if len(accepts) == 0 || s.reply().Len() < compressedBytesMin || front.NoTransform(s.header) {
 		return compress.Identity
 	}
-	coding, _ := compress.Accepted(accepts)
-	return coding
+	return compress.AcceptedInOrder(accepts)
 }
 
 // unmodified gives a reply to GET its ETag, unless the backend did or nobody wants one, and reports whether the client has it

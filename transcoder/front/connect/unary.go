@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -109,7 +110,7 @@ func (s *unary) body(into *front.Buffer) ([]byte, error) {
 	coding := compress.Identity
 	if v := s.r.Header["Content-Encoding"]; len(v) > 0 {
 		var ok bool
-		if coding, ok = compress.Parse(v[0]); !ok || len(v) > 1 {
+		if coding, ok = compress.Parse(strings.ToLower(v[0])); !ok || len(v) > 1 {
 			s.w.Header()["Accept-Encoding"] = []string{compress.Names}
 			return nil, unknownCoding(v[0])
 		}

@@ -1,6 +1,7 @@
 package framed
 
 import (
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"os"
@@ -8,12 +9,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 )
-
-// bodyRateMin is the slowest rate, in bytes a second, at which a request of one message may come.
-const bodyRateMin = 64 << 10
 
 // hurry bounds the time until a request of one message is here, for calls that have no time limit of their own.
 func (s *Stream) hurry() {
@@ -21,8 +21,12 @@ func (s *Stream) hurry() {
 		return
 	}
 	s.hurried = true
-	limit := s.env.StallTimeout + time.Duration(s.reader.bytesMax)*time.Second/bodyRateMin
-	_ = http.NewResponseController(s.w).SetReadDeadline(time.Now().Add(limit)) // net/http's always can
+	_ = http.NewResponseController(s.w).SetReadDeadline(time.Now().Add(s.messageTime())) // net/http's always can
+}
+
+// messageTime is how long a message may take from its first byte on.
+func (s *Stream) messageTime() time.Duration {
+	return s.env.StallTimeout + front.BodyTime(s.reader.bytesMax)
 }
 
 // unhurry is called when a request of one message is here. By HTTP/1.1 net/http reads on, to hear that the client is gone.
@@ -32,11 +36,41 @@ func (s *Stream) unhurry() {
 	}
 }
 
+// nextOfMany returns the next message of a client that may send many. It may wait before one for as long as the call lasts, but not
+// within one: the gateway holds what has come. A message that is here already costs no timer.
+func (s *Stream) nextOfMany() (mem.BufferSlice, error) {
+	if _, err := s.source.Peek(1); err != nil {
+		return nil, s.reader.cut(err)
+	}
+	if s.env.StallTimeout > 0 && !s.here() {
+		defer time.AfterFunc(s.messageTime(), func() { s.pace.Set(s.w, past) }).Stop()
+	}
+	data, err := s.reader.next()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = tooSlow(err)
+	}
+	return data, err
+}
+
+// here reports whether all of the next message was read already.
+func (s *Stream) here() bool {
+	n := s.source.Buffered()
+	if n < prefixLen {
+		return false
+	}
+	prefix, _ := s.source.Peek(prefixLen) // which is there
+	return int64(n) >= prefixLen+int64(binary.BigEndian.Uint32(prefix[1:]))
+}
+
+func tooSlow(err error) error {
+	return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the request message did not arrive in time").Because(err)
+}
+
 // late says that time is over, where a read failed because of it.
 func (s *Stream) late(err error) error {
 	if !s.deadline.over() {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the request message did not arrive in time").Because(err)
+			return tooSlow(err)
 		}
 		return err
 	}

@@ -41,9 +41,11 @@ type Stream struct {
 
 	unknown string          // the coding of requests, if it is one that we do not know
 	coding  compress.Coding // of replies
-	hurried bool            // belongs to the receiving goroutine, as reader does
+	hurried bool            // belongs to the receiving goroutine, as source and reader do
+	source  *bufio.Reader
 	reader  reader
 	drained atomic.Bool // the request was read to its end
+	pace    front.Pace
 
 	mu      sync.Mutex
 	header  metadata.MD
@@ -74,7 +76,8 @@ func New(p *Protocol, o Options) *Stream {
 	if body == nil {
 		body = o.R.Body
 	}
-	s.reader.body = bufio.NewReaderSize(body, readBytes)
+	s.source = bufio.NewReaderSize(body, readBytes)
+	s.reader.body = s.source
 	if s.out == nil {
 		s.out = o.W
 	}
@@ -111,7 +114,9 @@ func (s *Stream) negotiate(h http.Header) {
 	switch {
 	case s.protocol.Mirrors && (s.reader.coding == compress.Identity || lists(accepts, named)):
 		s.coding = s.reader.coding
-	case !s.protocol.Mirrors || len(accepts) > 0:
+	case !s.protocol.Mirrors:
+		s.coding = compress.AcceptedInOrder(accepts)
+	case len(accepts) > 0:
 		s.coding, _ = compress.Accepted(accepts)
 	}
 }
@@ -158,10 +163,10 @@ func (s *Stream) RecvMsg(m any) error {
 	return rpc.Codec{}.Unmarshal(data, frame)
 }
 
-// next returns the next message, no later than a request of one message may come.
+// next returns the next message, no later than it may come.
 func (s *Stream) next() (mem.BufferSlice, error) {
 	if !s.single {
-		return s.reader.next()
+		return s.nextOfMany()
 	}
 	s.watch()
 	s.hurry()
@@ -344,6 +349,7 @@ func (s *Stream) Close() (trailer metadata.MD, begun bool) {
 	s.flusher.Stop()
 	s.sending.Unlock()
 	s.deadline.stop()
+	s.pace.Stop()
 	if !s.single && s.r.ProtoMajor == 1 && !s.drained.Load() {
 		// By HTTP/1.1 a request that is being read cannot be closed. To end at once could cost the client the answer.
 		_ = http.NewResponseController(s.w).SetReadDeadline(time.Now().Add(linger))

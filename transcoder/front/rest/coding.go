@@ -69,12 +69,7 @@ func (s *stream) worthCoding() bool {
 	if s.media == typeEvents && s.sequence() != nil {
 		return false
 	}
-	for _, v := range s.header["cache-control"] {
-		if strings.Contains(strings.ToLower(v), "no-transform") {
-			return false
-		}
-	}
-	return true
+	return !front.NoTransform(s.header)
 }
 
 // packed reports whether a media type's bytes are compressed already.

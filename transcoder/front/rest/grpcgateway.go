@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -28,15 +29,23 @@ var envelopes = &sequence{
 	end:    lines.end,
 }
 
-// match finds the route of a request. grpc-gateway decodes a path before it splits it, so %2F is a slash there and %3A begins a verb;
-// and it gives a form that no POST takes to the GET of that path, so that its query may be long.
-func match(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route]) error {
+// Match finds the route of a request as ServeHTTP does, for those who decide about it before.
+func Match(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route]) error {
+	return (&Front{}).match(r, t, path, b) // where a path leads does not depend on the front, only what is said of one that leads nowhere
+}
+
+// match finds the route of a request. grpc-gateway decodes a path before it splits it, so %2F is a slash there and %3A begins a verb; its
+// variables take empty segments; and it gives a form that no POST takes to the GET of that path, so that its query may be long.
+func (f *Front) match(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route]) error {
 	err := t.Routes.Match(r.Method, path, b)
 	if !t.GRPCGateway {
 		return err
 	}
 	if strings.Contains(path, "%") {
-		err = matchDecoded(r, t, path, b, err)
+		err = f.matchDecoded(r, t, path, b, err)
+	}
+	if err != nil {
+		err = matchEmpty(r, t, path, b, err)
 	}
 	if err != nil && r.Method == http.MethodPost && isForm(r) {
 		var get route.Binding[*front.Route]
@@ -51,7 +60,7 @@ func match(r *http.Request, t *front.Table, path string, b *route.Binding[*front
 }
 
 // matchDecoded prefers the decoded path where that leads to a route of this kind, and finds no other way to one.
-func matchDecoded(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route], err error) error {
+func (f *Front) matchDecoded(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route], err error) error {
 	plain, bad := url.PathUnescape(path)
 	if bad != nil {
 		return err
@@ -62,10 +71,40 @@ func matchDecoded(r *http.Request, t *front.Table, path string, b *route.Binding
 	case otherwise == nil && decoded.Rule.Value.GRPCGateway:
 		*b = decoded
 		return nil
-	case err == nil && b.Rule.Value.GRPCGateway && otherwise != nil:
+	case err == nil && b.Rule.Value.GRPCGateway && otherwise != nil, err != nil && otherwise != nil && f.likeGRPCGateway(t, path, allowOf(err)):
 		return otherwise
 	}
 	return err
+}
+
+// nobody stands for an empty segment while a route is looked for: a character of nobody's, which no path has that has one.
+const nobody = "\U0010FFFF"
+
+// matchEmpty finds the route of this kind whose variables take what is empty.
+func matchEmpty(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route], err error) error {
+	escaped := url.PathEscape(nobody)
+	if !strings.Contains(path, "//") && !strings.HasSuffix(path, "/") || path == "/" || strings.Contains(path, nobody) || strings.Contains(strings.ToUpper(path), escaped) {
+		return err
+	}
+	segments := strings.Split(path[1:], "/")
+	for i, s := range segments {
+		if s == "" {
+			segments[i] = escaped
+		}
+	}
+	var found route.Binding[*front.Route]
+	otherwise := t.Routes.Match(r.Method, "/"+strings.Join(segments, "/"), &found)
+	if not := new(route.MethodNotAllowedError); errors.As(otherwise, &not) {
+		return otherwise
+	}
+	if otherwise != nil || !found.Rule.Value.GRPCGateway {
+		return err
+	}
+	for i := range found.Values {
+		found.Values[i] = strings.ReplaceAll(found.Values[i], nobody, "")
+	}
+	*b = found
+	return nil
 }
 
 func isForm(r *http.Request) bool {
@@ -106,7 +145,7 @@ func (f *Front) gatewayShape() front.Shape {
 	if f.env.GRPCGateway {
 		return f.env.Errors
 	}
-	return front.RPCStatus
+	return front.GRPCGateway
 }
 
 // readLoosely reads a body as grpc-gateway does: whatever its type, and only the first JSON value of it. What takes no body reads

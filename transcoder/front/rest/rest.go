@@ -49,7 +49,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		return
 	}
 	var b route.Binding[*front.Route]
-	if err := match(r, t, path, &b); err != nil {
+	if err := f.match(r, t, path, &b); err != nil {
 		f.refuse(w, r, t, path, err)
 		return
 	}
@@ -80,6 +80,9 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, t *front.Table, p
 	var malformed *route.PathError
 	var not *route.MethodNotAllowedError
 	switch {
+	case errors.As(err, &malformed) && f.env.GRPCGateway && (malformed.Fault == route.FaultDotSegment || malformed.Fault == route.FaultNUL):
+		f.refuseLikeGRPCGateway(w, r, nil) // no harm in a path of which nothing is served
+		return
 	case errors.As(err, &malformed):
 		err = rpc.Errorf(codes.InvalidArgument, "MALFORMED_PATH", "%s", malformed)
 	case f.likeGRPCGateway(t, path, allowOf(err)):
