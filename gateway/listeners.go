@@ -51,14 +51,25 @@ func (g *Gateway) listen() (_ *listening, err error) {
 	limits := g.cfg.GetLimits()
 	l.places = newPlaces(int(limits.GetConnectionsPerAddressMax()), g.origin)
 	l.public = &fairListener{l.public, l.places}
-	l.public = netutil.LimitListener(l.public, int(limits.GetConnectionsMax()))
+	public, internal := g.shares()
+	l.public = netutil.LimitListener(l.public, public)
 	if l.internal, err = open("listen-grpc", g.cfg.GetListenGrpc()); err != nil {
 		return nil, err
 	}
+	l.internal = netutil.LimitListener(l.internal, internal)
 	if l.admin, err = open("listen-admin", g.cfg.GetListenAdmin()); err != nil {
 		return nil, err
 	}
 	return l, l.servers()
+}
+
+// shares is how many connections the public and the internal listener take; further ones wait to be accepted.
+func (g *Gateway) shares() (public, internal int) {
+	files, most := openFilesMax(), int(g.cfg.GetLimits().GetConnectionsMax())
+	if public, internal = shares(files, most); public < most {
+		g.log.Warn("the limit for open files allows fewer connections than limits.connections_max", "files", files, "connections", public)
+	}
+	return public, internal
 }
 
 func open(flag, address string) (net.Listener, error) {
