@@ -27,7 +27,7 @@ func TestDifferential(t *testing.T) {
 	t.Parallel()
 	d := newFreshDemo(t)
 	peer := grpcGateway(t, d)
-	requests := differentialRequests(t)
+	requests := append(differentialRequests(t), readRequests(t, "testdata/differential/compat-requests.txt")...)
 	t.Logf("%d requests", len(requests))
 	if len(requests) < 500 {
 		t.Errorf("%d requests, want a few hundred", len(requests))

@@ -1,11 +1,16 @@
 package front
 
 import (
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
 const (
@@ -92,13 +97,17 @@ func WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) (d
 	return dropped
 }
 
-// GRPCGatewayTimeout is Timeout as grpc-gateway reads it: only Grpc-Timeout, of which the first counts, and 0 is none.
+// GRPCGatewayTimeout is Timeout as grpc-gateway reads it: only Grpc-Timeout, of which the first counts, with any number of digits, and
+// 0 is none.
 func GRPCGatewayTimeout(h http.Header) (d time.Duration, ok bool, err error) {
-	const name = "Grpc-Timeout"
-	v := h.Get(name)
+	v := h.Get("Grpc-Timeout")
 	if v == "" {
 		return 0, false, nil
 	}
-	d, _, err = Timeout(http.Header{name: {v}})
-	return d, d != 0, err
+	number, unit := v[:len(v)-1], timeoutUnits[v[len(v)-1]]
+	n, bad := strconv.ParseUint(number, 10, 64)
+	if bad != nil || unit == 0 {
+		return 0, false, rpc.Errorf(codes.InvalidArgument, "MALFORMED_TIMEOUT", "invalid grpc-timeout: %s", v)
+	}
+	return times(int64(min(n, math.MaxInt64)), unit), n != 0, nil
 }

@@ -45,12 +45,14 @@ func parseGRPCTimeout(v string) (time.Duration, bool) {
 	if len(v) < 2 {
 		return 0, false
 	}
-	unit := map[byte]time.Duration{
-		'H': time.Hour, 'M': time.Minute, 'S': time.Second,
-		'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
-	}[v[len(v)-1]]
+	unit := timeoutUnits[v[len(v)-1]]
 	n, ok := digits(v[:len(v)-1], 8)
 	return times(n, unit), ok && unit > 0
+}
+
+var timeoutUnits = map[byte]time.Duration{
+	'H': time.Hour, 'M': time.Minute, 'S': time.Second,
+	'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
 }
 
 // parseMillis reads Connect-Timeout-Ms of the Connect protocol: at most 10 digits.

@@ -78,7 +78,11 @@ func formatTimeout(d time.Duration) string {
 		size time.Duration
 		name string
 	}{{time.Nanosecond, "n"}, {time.Microsecond, "u"}, {time.Millisecond, "m"}, {time.Second, "S"}, {time.Minute, "M"}} {
-		if n := (d + unit.size - 1) / unit.size; n <= most {
+		n := d / unit.size
+		if d%unit.size > 0 { // adding first would overflow for the longest
+			n++
+		}
+		if n <= most {
 			return string(append(strconv.AppendInt(make([]byte, 0, 12), int64(n), 10), unit.name...))
 		}
 	}

@@ -18,7 +18,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error, id string, ty
 // errorShape is what a client asks for that names application/problem+json, and likes it no less than other JSON; for all
 // others it is what is configured. Ranges such as */* name nothing.
 func errorShape(h http.Header, configured front.Shape) front.Shape {
-	if !namesProblem(h) {
+	if configured == front.GRPCGateway || !namesProblem(h) { // grpc-gateway does not look at Accept
 		return configured
 	}
 	asked, plain := 0.0, 0.0

@@ -481,7 +481,9 @@ func (s *stream) writeHead() {
 		s.writeRawMetadata()
 	}
 	h := s.w.Header()
-	if s.success() != http.StatusNoContent && !s.unchanged {
+	// A stream that ends without a reply has no type by grpc-gateway.
+	nothing := s.route.GRPCGateway && s.ended && s.route.Method.ServerStreams
+	if s.success() != http.StatusNoContent && !s.unchanged && !nothing {
 		h["Content-Type"] = valuesOf[s.media]
 		if s.route.RawReply != nil {
 			h["Content-Type"] = []string{s.media}
