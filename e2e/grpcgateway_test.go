@@ -23,6 +23,7 @@ import "google/api/annotations.proto";
 service Old {
   option (gatehouse.policy.v1.service) = {compat: GRPC_GATEWAY};
   rpc Get(Thing) returns (Thing) { option (google.api.http) = {get: "/old/{name}"}; }
+  rpc Deep(Thing) returns (Thing) { option (google.api.http) = {get: "/new/{name}/{a}"}; }
   rpc Names(Thing) returns (Thing) { option (google.api.http) = {get: "/names/{tags}"}; }
   rpc Make(Thing) returns (Thing) { option (google.api.http) = {post: "/old", body: "*"}; }
   rpc List(Thing) returns (stream Thing) { option (google.api.http) = {get: "/old"}; }
@@ -238,6 +239,18 @@ services: [{match: moved.v1.Old, access: AUTHENTICATED}]
 	}
 	if resp, _ := b.call(t, "GET", "/old/x", "", "Authorization", "Bearer k.secret", "Grpc-Metadata-Authorization", "Bearer other"); resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("two credentials: %d", resp.StatusCode)
+	}
+}
+
+// TestGRPCGatewayCrossOrigin: which pages may read a reply is decided about the method that is called, and not about one that the path
+// would lead to if it were not decoded.
+func TestGRPCGatewayCrossOrigin(t *testing.T) {
+	b := newBodies(t, movedProto, configFile(t, "services: [{match: moved.v1.New, cors: {allowed_origins: ['*']}}]\n")...)
+	for path, want := range map[string]string{"/new/x": "*", "/new/x/y": "", "/new/x%2Fy": ""} {
+		resp, text := b.call(t, "GET", path, "", "Origin", "https://example.com")
+		if got := resp.Header.Get("Access-Control-Allow-Origin"); resp.StatusCode != 200 || got != want || strings.Contains(text, unset) != (want == "") {
+			t.Errorf("%s: %d %s, allowed to %q, want %q", path, resp.StatusCode, text, got, want)
+		}
 	}
 }
 

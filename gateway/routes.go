@@ -68,6 +68,10 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	if err != nil {
 		return compiled, err
 	}
+	form, err := c.form(u.method.Descriptor, r, vars, options)
+	if err != nil {
+		return compiled, err
+	}
 	response, err := c.response(u.method.Output.Descriptor, r.responseBody, options)
 	if err != nil {
 		return compiled, err
@@ -87,6 +91,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Value: &front.Route{
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body, ResponseBody: r.responseBody, JSON: options,
 			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
+			Form:     form,
 			Elements: u.method.ClientStreams && !takesArray(u.method.Input.Descriptor, r.body),
 			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success, GRPCGateway: like,
 		},

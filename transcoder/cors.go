@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/cors"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/rest"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
@@ -55,7 +56,7 @@ func policyAt(t *front.Table, fronts []front.Front, r *http.Request, path string
 	switch isREST := detect(fronts, r) == fronts[len(fronts)-1]; {
 	case e != nil && !isREST:
 		return e.CORS
-	case t.Routes.Match(r.Method, path, &b) == nil:
+	case rest.Match(r, t, path, &b) == nil:
 		return b.Rule.Value.CORS
 	case e != nil:
 		return e.CORS

@@ -91,9 +91,20 @@ type Route struct {
 	GRPCGateway bool
 	// Elements is set where a body that is a JSON array holds many messages: the method takes many, and a body is no array itself.
 	Elements bool
+	// Form is set where the body may also be an HTML form.
+	Form *Form
 	// Body and ResponseBody are the rule's selectors, and JSON is how the messages look, for those who list routes.
 	Body, ResponseBody string
 	JSON               program.Options
+}
+
+// Form says what the fields of an HTML form set.
+type Form struct {
+	// Request binds them as parameters, together with those values of the path that Vars lists.
+	Request *program.Request
+	Vars    []int
+	// Field is the field of the request message that Request's message is; 0: it is the request message.
+	Field protoreflect.FieldNumber
 }
 
 // RawBody says where in a message its google.api.HttpBody is: in a field, or with 0 it is the message.

@@ -85,12 +85,18 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 	}
 	n := int32(0)
 	for _, f := range d.trail {
+		if d.nodes[n].file {
+			return invalid(ReasonParameterConflict, string(p.key), "a file sets the message that has this field already")
+		}
 		d.nodes, n = addChild(d.nodes, n, f, p.key)
+	}
+	if p.file && d.nodes[n].child != 0 {
+		return invalid(ReasonParameterConflict, string(p.key), "other values set fields of this message already; send the file or those")
 	}
 	if d.nodes[n].bound && f.card != cardList {
 		return invalid(ReasonDuplicateParam, string(p.key), fmt.Sprintf("%s takes one value and came more than once", r.pathOf(string(p.key))))
 	}
-	d.nodes[n].bound = true
+	d.nodes[n].bound, d.nodes[n].file = true, p.file
 	d.bind(n, start)
 	return nil
 }
@@ -176,6 +182,12 @@ const (
 
 // readParameter appends the value of a parameter for a field to d.content.
 func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
+	if p.file {
+		return d.readFile(f, p)
+	}
+	if free, err := d.freeParameter(f, p); free {
+		return err
+	}
 	if !f.isText() {
 		return invalid(ReasonInvalidParameter, string(p.key), notText(f.fd))
 	}

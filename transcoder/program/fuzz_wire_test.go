@@ -47,7 +47,7 @@ func TestWireToJSONRandom(t *testing.T) {
 }
 
 func optionsOf(bits byte) Options {
-	return Options{ProtoNames: bits&1 != 0, EmitDefaults: bits&2 != 0, EnumNumbers: bits&4 != 0}
+	return Options{ProtoNames: bits&1 != 0, EmitDefaults: bits&2 != 0, EnumNumbers: bits&4 != 0, EmitUnset: bits&64 != 0}
 }
 
 // fieldOf is a response_body, mostly none.

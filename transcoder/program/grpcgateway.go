@@ -32,7 +32,7 @@ func (f *field) asProtoJSON(text []byte) (out []byte, ok bool) {
 		return floatAsProtoJSON(s, 32)
 	case opDouble:
 		return floatAsProtoJSON(s, 64)
-	case opEnum:
+	case opEnum, opNull:
 		if _, named := f.enum.number(text); named {
 			return text, true
 		}
@@ -96,6 +96,31 @@ func (r *Request) judgeLoosely(key string) error {
 		return r.unknownParameter(key, beyond)
 	}
 	return nil
+}
+
+// freeParameter appends a Struct, a Value or an Empty, of which grpc-gateway takes the JSON. free is false for all else.
+func (d *decoder) freeParameter(f *field, p *pair) (free bool, err error) {
+	if !d.loose || f.message == nil || f.card == cardMap || f.message.ready() != nil {
+		return false, nil
+	}
+	t := f.message
+	empty := t.md.FullName() == wellKnown.Append("Empty")
+	if !empty && t.kind != kindStruct && t.kind != kindValue {
+		return false, nil
+	}
+	text := d.text
+	defer func() { d.text = text }()
+	if d.text = p.value; empty && len(p.value) == 0 {
+		d.text = []byte("{}")
+	}
+	d.content = append(d.content, 0)
+	at, i := len(d.content), 0
+	if d.content, i = d.message(d.content, space(d.text, 0), t, none); i < 0 || !d.ended(i) || empty && len(d.text) != len("{}") {
+		d.refusal = refusal{}
+		return true, invalid(ReasonInvalidParameter, string(p.key), "found "+shown(f.fd, string(p.value))+" where the parameter takes JSON")
+	}
+	d.content = closeLength(d.content, at, 1)
+	return true, nil
 }
 
 // bindEntry reads a parameter map[key]=value. ok is false for any other.

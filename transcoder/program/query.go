@@ -10,6 +10,8 @@ import (
 type pair struct {
 	key, value []byte
 	bare       bool // there was no "=": "flag" rather than "flag="
+	file       bool // bytes as they are, of a form
+	media      string
 }
 
 // parseQuery appends the pairs of a raw query, in order. text is a copy of the query, in which the pairs are decoded and

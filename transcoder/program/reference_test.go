@@ -36,6 +36,7 @@ func newReference(types Resolver, md protoreflect.MessageDescriptor, responseBod
 			AllowPartial:      true, // checked when the message was decoded
 			UseProtoNames:     o.ProtoNames,
 			EmitDefaultValues: o.EmitDefaults,
+			EmitUnpopulated:   o.EmitUnset,
 			UseEnumNumbers:    o.EnumNumbers,
 			Resolver:          types,
 		},

@@ -42,8 +42,19 @@ type Input struct {
 	Path []string
 	// Query is the raw query, without its "?".
 	Query string
+	// Form are further parameters, as of an HTML form.
+	Form []FormValue
 	// Body is JSON. Absent and empty are the same.
 	Body []byte
+}
+
+// FormValue is one field of an HTML form.
+type FormValue struct {
+	Name  string
+	Value []byte
+	// File says that the value is bytes as they are, of this media type. Other values are text, as in a query.
+	File  bool
+	Media string
 }
 
 // Request makes the program of one binding of a method whose input is md. The error says, for whoever publishes the
@@ -93,6 +104,12 @@ func (r *Request) AppendWire(dst []byte, in Input) (wire []byte, ignored int, er
 	}
 	if err := d.bindQuery(r, in.Query); err != nil {
 		return dst, 0, err
+	}
+	for i := range in.Form {
+		v := &in.Form[i]
+		if err := d.bindParameter(r, &pair{key: []byte(v.Name), value: v.Value, file: v.File, media: v.Media}); err != nil {
+			return dst, 0, err
+		}
 	}
 	wire = slices.Grow(dst, len(in.Body)+len(d.content)+wireBytesMore)
 	if wire, err = d.decode(wire, r); err != nil {

@@ -10,6 +10,7 @@ type node struct {
 	child, last int32 // the first of the fields inside, and the last; 0 is none
 	next        int32 // the next field of the same message
 	bound       bool  // path or query set the field
+	file        bool  // by the file of a form, which is all of it
 	body        bool  // the body is the field
 	done        bool  // the body has it, and it is written
 

@@ -12,10 +12,44 @@ const elementsMax = 64
 // equals it is zstd, then gzip. plain says that the reply may be sent without a coding, too; if it may not, and the coding is
 // Identity, nothing will do. It allocates nothing.
 func Accepted(values []string) (c Coding, plain bool) {
-	if len(values) == 0 {
-		return Identity, true
+	l := parse(values)
+	// Nobody needs to name identity; one who does not likes anything else better.
+	best := 0.0
+	for _, candidate := range [...]Coding{Zstd, Gzip} {
+		if l.q[candidate] > best {
+			c, best = candidate, l.q[candidate]
+		}
 	}
-	q := [...]float64{Identity: -1, Gzip: -1, Zstd: -1} // -1: not named
+	if l.q[Identity] > best {
+		c = Identity
+	}
+	return c, l.q[Identity] != 0
+}
+
+// AcceptedInOrder is Accepted for the Connect protocol, where a client names first what it likes best ("Unary-Request"), and takes
+// what has no coding, whatever it says.
+func AcceptedInOrder(values []string) (c Coding) {
+	l := parse(values)
+	best := 0.0
+	for _, candidate := range [...]Coding{Zstd, Gzip, Identity} {
+		q, first := l.q[candidate], l.place[candidate] < l.place[c]
+		if q > best || q == best && q > 0 && first {
+			c, best = candidate, q
+		}
+	}
+	return c
+}
+
+// likes is what a client says of each coding: its weight, -1 for none, and the place where it is named, which is the last for one
+// that is not.
+type likes struct {
+	q     [3]float64
+	place [3]int
+}
+
+func parse(values []string) likes {
+	last := elementsMax
+	l := likes{q: [...]float64{Identity: -1, Gzip: -1, Zstd: -1}, place: [...]int{last, last, last}}
 	star, seen := -1.0, 0
 	for _, list := range values {
 		for more := true; more && seen < elementsMax; seen++ {
@@ -28,26 +62,16 @@ func Accepted(values []string) (c Coding, plain bool) {
 			if name == "*" {
 				star = weight
 			} else if c, known := parseFold(name); known {
-				q[c] = weight
+				l.q[c], l.place[c] = weight, seen
 			}
 		}
 	}
-	for i := range q {
-		if q[i] < 0 && (i != int(Identity) || star == 0) {
-			q[i] = star
+	for i := range l.q {
+		if l.q[i] < 0 && (i != int(Identity) || star == 0) {
+			l.q[i] = star
 		}
 	}
-	// Nobody needs to name identity; one who does not likes anything else better.
-	best := 0.0
-	for _, candidate := range [...]Coding{Zstd, Gzip} {
-		if q[candidate] > best {
-			c, best = candidate, q[candidate]
-		}
-	}
-	if q[Identity] > best {
-		c = Identity
-	}
-	return c, q[Identity] != 0
+	return l
 }
 
 func parseFold(name string) (Coding, bool) {

@@ -91,3 +91,29 @@ func TestRoundTrip(t *testing.T) {
 		rubbish.Close()
 	}
 }
+
+// TestAcceptedInOrder: among those that a client likes alike the first one that it names counts.
+func TestAcceptedInOrder(t *testing.T) {
+	for header, want := range map[string]Coding{
+		"gzip, zstd":             Gzip,
+		"zstd,gzip":              Zstd,
+		"br, gzip, zstd":         Gzip,
+		"gzip;q=0.5, zstd":       Zstd,
+		"identity, gzip":         Identity,
+		"gzip, identity":         Gzip,
+		"*":                      Zstd,
+		"*, gzip":                Gzip,
+		"gzip;q=0, zstd;q=0":     Identity,
+		"deflate":                Identity,
+		"gzip;q=1.0, zstd;q=1":   Gzip,
+		"identity;q=0.5, gzip":   Gzip,
+		"gzip, gzip;q=0.5, zstd": Zstd,
+	} {
+		if got := AcceptedInOrder([]string{header}); got != want {
+			t.Errorf("%q: %s, want %s", header, got, want)
+		}
+	}
+	if got := AcceptedInOrder([]string{"gzip", "zstd"}); got != Gzip {
+		t.Errorf("two headers: %s", got)
+	}
+}

@@ -67,6 +67,7 @@ func TestClientLeavesWithinItsRequest(t *testing.T) {
 				if err := <-got; rpc.StatusOf(err).Code() != codes.Canceled {
 					t.Errorf("%v", err)
 				}
+				_ = client.CloseWithError(io.ErrClosedPipe) // for net/http's client, which may still read it
 				<-ended
 			})
 		}

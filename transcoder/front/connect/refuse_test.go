@@ -18,29 +18,30 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/connect"
 )
 
-// ask sends one request to a front with one method, /a.B/C, which answers with its request, and with its x-control as
-// cache-control.
+// ask sends one request to a front with two methods, /a.B/C and /a.B/Stream, which answer with the request, and with its x-control
+// as cache-control.
 func ask(env front.Env, r *http.Request) *httptest.ResponseRecorder {
 	env.BodyBytesMax = 1 << 20
 	env.Client = func(peer netip.Addr, _ http.Header) netip.Addr { return peer }
 	env.Unrouted = func(string, string, int, *http.Request) {}
 	env.Ignored = func(string, int) {}
-	table := &front.Table{Methods: map[string]*front.Endpoint{"/a.B/C": {
-		Method: &rpc.Method{Path: "/a.B/C"},
-		Serve: func(c *rpc.Call, ss grpc.ServerStream) error {
-			var f rpc.Frame
-			defer f.Free()
-			if err := ss.RecvMsg(&f); err != nil {
+	serve := func(c *rpc.Call, ss grpc.ServerStream) error {
+		var f rpc.Frame
+		defer f.Free()
+		if err := ss.RecvMsg(&f); err != nil {
+			return err
+		}
+		if control := c.Metadata.Get("x-control"); len(control) > 0 && control[0] != "" {
+			if err := ss.SetHeader(metadata.Pairs("cache-control", control[0])); err != nil {
 				return err
 			}
-			if control := c.Metadata.Get("x-control"); len(control) > 0 && control[0] != "" {
-				if err := ss.SetHeader(metadata.Pairs("cache-control", control[0])); err != nil {
-					return err
-				}
-			}
-			return ss.SendMsg(&f)
-		},
-	}}}
+		}
+		return ss.SendMsg(&f)
+	}
+	table := &front.Table{Methods: map[string]*front.Endpoint{
+		"/a.B/C":      {Method: &rpc.Method{Path: "/a.B/C"}, Serve: serve},
+		"/a.B/Stream": {Method: &rpc.Method{Path: "/a.B/Stream", ServerStreams: true}, Serve: serve},
+	}}
 	w := httptest.NewRecorder()
 	connect.New(env).ServeHTTP(w, r, table)
 	return w
@@ -80,6 +81,24 @@ func TestContentEncoding(t *testing.T) {
 		w := ask(front.Env{}, r)
 		if w.Code != want || want == 200 && w.Body.String() != "\x0a\x01x" {
 			t.Errorf("%s: %d %q", coding, w.Code, w.Body)
+		}
+	}
+}
+
+// A client names first what it likes best ("Unary-Request", "Streaming-Request").
+func TestAcceptEncodingHasAnOrder(t *testing.T) {
+	message := append(binary.AppendUvarint([]byte{0x0a}, 4000), make([]byte, 4000)...)
+	for accept, want := range map[string]string{"gzip, zstd": "gzip", "zstd, gzip": "zstd"} {
+		r := httptest.NewRequest("POST", "/a.B/C", bytes.NewReader(message))
+		r.Header = http.Header{"Content-Type": {"application/proto"}, "Accept-Encoding": {accept}}
+		if w := ask(front.Env{}, r); w.Header().Get("Content-Encoding") != want || w.Code != 200 {
+			t.Errorf("%q: %d, %q", accept, w.Code, w.Header().Get("Content-Encoding"))
+		}
+		framed := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+		r = httptest.NewRequest("POST", "/a.B/Stream", bytes.NewReader(framed))
+		r.Header = http.Header{"Content-Type": {"application/connect+proto"}, "Connect-Accept-Encoding": {accept}}
+		if w := ask(front.Env{}, r); w.Header().Get("Connect-Content-Encoding") != want || w.Code != 200 {
+			t.Errorf("a stream, %q: %d, %q", accept, w.Code, w.Header().Get("Connect-Content-Encoding"))
 		}
 	}
 }

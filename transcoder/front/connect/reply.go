@@ -73,8 +73,7 @@ func (s *unary) coding() compress.Coding {
 	if len(accepts) == 0 || s.reply().Len() < compressedBytesMin || front.NoTransform(s.header) {
 		return compress.Identity
 	}
-	coding, _ := compress.Accepted(accepts)
-	return coding
+	return compress.AcceptedInOrder(accepts)
 }
 
 // unmodified gives a reply to GET its ETag, unless the backend did or nobody wants one, and reports whether the client has it

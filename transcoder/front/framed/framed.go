@@ -20,7 +20,7 @@ type Protocol struct {
 	// Encoding and Accept are the headers that name the coding of messages, and those that the other side reads, spelled
 	// as net/http does.
 	Encoding, Accept string
-	// Mirrors says that only those who send compressed messages get some.
+	// Mirrors says that only those who send compressed messages get some. Others get what they name first.
 	Mirrors bool
 	// CompressedMin is the shortest message that is compressed, in bytes.
 	CompressedMin int

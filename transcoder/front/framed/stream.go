@@ -114,7 +114,9 @@ func (s *Stream) negotiate(h http.Header) {
 	switch {
 	case s.protocol.Mirrors && (s.reader.coding == compress.Identity || lists(accepts, named)):
 		s.coding = s.reader.coding
-	case !s.protocol.Mirrors || len(accepts) > 0:
+	case !s.protocol.Mirrors:
+		s.coding = compress.AcceptedInOrder(accepts)
+	case len(accepts) > 0:
 		s.coding, _ = compress.Accepted(accepts)
 	}
 }

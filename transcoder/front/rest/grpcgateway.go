@@ -29,6 +29,11 @@ var envelopes = &sequence{
 	end:    lines.end,
 }
 
+// Match finds the route of a request as ServeHTTP does, for those who decide about it before.
+func Match(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route]) error {
+	return (&Front{}).match(r, t, path, b) // where a path leads does not depend on the front, only what is said of one that leads nowhere
+}
+
 // match finds the route of a request. grpc-gateway decodes a path before it splits it, so %2F is a slash there and %3A begins a verb; its
 // variables take empty segments; and it gives a form that no POST takes to the GET of that path, so that its query may be long.
 func (f *Front) match(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route]) error {

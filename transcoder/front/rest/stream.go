@@ -189,14 +189,23 @@ func (s *stream) bind(frame *rpc.Frame) error {
 	if s.takesMany() {
 		return s.receiveNext(frame)
 	}
+	if form, ok, err := s.formOf(); ok {
+		return s.bindForm(frame, form)
+	} else if err != nil {
+		return err
+	}
 	stop := s.pace.Hurry(s.env, s.w, s.r, s.call)
 	text := front.TakeBuffer()
 	defer text.Free()
 	body, err := s.readOnly(text)
 	if err != nil {
-		return err
+		return s.offersForms(err)
 	}
 	stop()
+	return s.bindJSON(frame, body)
+}
+
+func (s *stream) bindJSON(frame *rpc.Frame, body []byte) error {
 	wire := front.TakeBuffer()
 	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
 	s.dropFields(ignored)

@@ -430,7 +430,11 @@ type MethodPolicy struct {
 	Errors ErrorShape `protobuf:"varint,6,opt,name=errors,proto3,enum=gatehouse.policy.v1.ErrorShape" json:"errors,omitempty"`
 	// HTTP status of a success by REST: 200, 201, 202 or 204. With 204 the reply has no body, so a method that streams
 	// replies cannot have it. Default: 200.
-	SuccessCode   uint32 `protobuf:"varint,7,opt,name=success_code,json=successCode,proto3" json:"success_code,omitempty"`
+	SuccessCode uint32 `protobuf:"varint,7,opt,name=success_code,json=successCode,proto3" json:"success_code,omitempty"`
+	// Read bodies of HTML forms too (application/x-www-form-urlencoded, multipart/form-data), where a rule with POST or PUT has a
+	// body. Names and values are those of query parameters, and a file goes into a field of bytes or google.api.HttpBody.
+	// Not for methods that stream requests. Any web page can send such a form, with the credentials that a browser adds by itself.
+	Forms         bool `protobuf:"varint,8,opt,name=forms,proto3" json:"forms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,6 +516,13 @@ func (x *MethodPolicy) GetSuccessCode() uint32 {
 		return x.SuccessCode
 	}
 	return 0
+}
+
+func (x *MethodPolicy) GetForms() bool {
+	if x != nil {
+		return x.Forms
+	}
+	return false
 }
 
 // FieldPolicy is what holds for one field of a request message, wherever the message stands in a request.
@@ -824,7 +835,7 @@ const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\x04json\x18\x04 \x01(\v2 .gatehouse.policy.v1.JsonOptionsR\x04json\x123\n" +
 	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x123\n" +
 	"\x06compat\x18\x06 \x01(\x0e2\x1b.gatehouse.policy.v1.CompatR\x06compat\x127\n" +
-	"\x06errors\x18\a \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeR\x06errors\"\xb2\x02\n" +
+	"\x06errors\x18\a \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeR\x06errors\"\xc8\x02\n" +
 	"\fMethodPolicy\x123\n" +
 	"\x06access\x18\x01 \x01(\x0e2\x1b.gatehouse.policy.v1.AccessR\x06access\x12\x16\n" +
 	"\x06scopes\x18\x02 \x03(\tR\x06scopes\x120\n" +
@@ -832,7 +843,8 @@ const file_gatehouse_policy_v1_policy_proto_rawDesc = "" +
 	"\x04cost\x18\x04 \x01(\rR\x04cost\x123\n" +
 	"\atimeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x127\n" +
 	"\x06errors\x18\x06 \x01(\x0e2\x1f.gatehouse.policy.v1.ErrorShapeR\x06errors\x12!\n" +
-	"\fsuccess_code\x18\a \x01(\rR\vsuccessCode\"%\n" +
+	"\fsuccess_code\x18\a \x01(\rR\vsuccessCode\x12\x14\n" +
+	"\x05forms\x18\b \x01(\bR\x05forms\"%\n" +
 	"\vFieldPolicy\x12\x16\n" +
 	"\x06scopes\x18\x01 \x03(\tR\x06scopes\"\xca\x01\n" +
 	"\x05Quota\x12\x14\n" +
