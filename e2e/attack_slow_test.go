@@ -259,6 +259,8 @@ func connectionsWithoutEnd(t *testing.T, s *siege) {
 		t.Error("connections were not given back")
 	}
 
+	s.filesWithoutEnd(t)
+
 	var ran crowd
 	s.backend.Answer(ran.answer)
 	c := dialHTTP2(t, s.gateway.Public)
@@ -273,6 +275,38 @@ func connectionsWithoutEnd(t *testing.T, s *siege) {
 	c.conn.Close()
 	until(t, "the calls end", func() bool { return ran.running.Load() == 0 })
 	s.backend.Take()
+}
+
+// filesWithoutEnd has clients take all the files that the process can have open, by each listener that they reach.
+func (s *siege) filesWithoutEnd(t *testing.T) {
+	const files = 256
+	g := testkit.ServeWithin(t, files, append([]string{"--descriptors", testkit.Descriptors(t, s.files), "--backend", s.backend.Target},
+		configFile(t, "default_access: PUBLIC", "trusted_proxies: [127.0.0.0/8]", "limits: {header_timeout: 2m}")...)...) // else they are soon gone
+	if !strings.Contains(g.Stderr(), "fewer connections than limits.connections_max") {
+		t.Errorf("nobody was told:\n%s", g.Stderr())
+	}
+	var open []net.Conn
+	for _, address := range []string{g.Public, g.GRPC} {
+		for range files + 50 {
+			open = append(open, connect(t, address))
+		}
+	}
+	if servedOn(t, g.Public, 200*time.Millisecond) {
+		t.Error("a connection more than the process has files for was served")
+	}
+	for range 10 {
+		if r := fetch(t, "GET", "http://"+g.Admin+"/healthz", ""); r.StatusCode != 200 {
+			t.Errorf("health: %d", r.StatusCode)
+		}
+	}
+	for _, conn := range open {
+		conn.Close()
+	}
+	for _, address := range []string{g.Public, g.GRPC} {
+		if st := s.invoke(t, address, "Echo", `{"text": "a"}`); st.Code() != 0 {
+			t.Errorf("when all have left: %v", st)
+		}
+	}
 }
 
 // servedOn reports whether a call on a new connection is answered in time.

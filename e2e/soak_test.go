@@ -32,7 +32,6 @@ const (
 )
 
 const soakYAML = `default_access: PUBLIC
-access_log: OFF
 limits: {connections_max: 100000, connections_per_address_max: 100000}
 `
 
@@ -44,7 +43,7 @@ func TestSoak(t *testing.T) {
 	files := testkit.Schema(t, "attack")
 	text := rpc.NewType(files.Services()[0].Methods().ByName("Many").Input(), nil)
 	address := soakBackend(t, text)
-	most := map[string]int{"WebSocketOfReplies": 24 << 10, "WebSocketBothWays": 42 << 10} // some more than docs/protocols.md says
+	most := map[string]int{"WebSocketOfReplies": 24 << 10, "WebSocketBothWays": 42 << 10} // in use; some more than docs/protocols.md says
 	for name, say := range map[string]string{
 		"WebSocketOfReplies": "GET /attack.v1.Attack/Many HTTP/1.1\r\n" + handshake + message,
 		"WebSocketBothWays":  "GET /attack.v1.Attack/Upload HTTP/1.1\r\n" + handshake + message,
@@ -63,8 +62,9 @@ func TestSoak(t *testing.T) {
 			each := (after.resident - before.resident) / n
 			t.Logf("%d streams: %d bytes resident each; in use: heap %d, stacks %d; %.1f goroutines", n, each,
 				(after.heap-before.heap)/n, (after.stacks-before.stacks)/n, float64(after.goroutines-before.goroutines)/float64(n))
-			if n >= 1000 && most[name] > 0 && each > most[name] && !testkit.Race() {
-				t.Errorf("more than %d bytes", most[name])
+			used := (after.heap + after.stacks - before.heap - before.stacks) / n
+			if n >= 1000 && most[name] > 0 && used > most[name] && !testkit.Race() {
+				t.Errorf("%d bytes are in use, more than %d", used, most[name])
 			}
 			streams.alive(t)
 		})
@@ -113,7 +113,7 @@ type idle struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	wait  sync.WaitGroup
-	ended map[net.Conn]error
+	ended []error
 }
 
 // open opens n more, each of which has had its first message when it returns.
@@ -144,7 +144,7 @@ func (s *idle) open(t *testing.T, g *testkit.Gateway, say string, n int) {
 }
 
 func (s *idle) openOne(address, say string) error {
-	conn, err := net.Dial("tcp", address)
+	conn, err := (&net.Dialer{KeepAlive: -1}).Dial("tcp", address) // the gateway's probes are enough
 	if err != nil {
 		return err
 	}
@@ -182,10 +182,7 @@ func (s *idle) openOne(address, say string) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.ended == nil {
-			s.ended = map[net.Conn]error{}
-		}
-		s.ended[conn] = err
+		s.ended = append(s.ended, err)
 	})
 	return nil
 }
@@ -196,7 +193,7 @@ func (s *idle) alive(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.ended) > 0 {
-		t.Errorf("%d of %d streams have ended", len(s.ended), len(s.conns))
+		t.Errorf("%d of %d streams have ended: %v", len(s.ended), len(s.conns), s.ended[0])
 	}
 }
 

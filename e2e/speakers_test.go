@@ -185,6 +185,11 @@ var cleartext2 = func() *http.Client {
 
 // speakConnect calls by connect-go, in one of its protocols.
 func speakConnect(options ...connecthttp.Option) func(context.Context, *testkit.Gateway, protoreflect.MethodDescriptor, []string, http.Header) (learned, error) {
+	return speakConnectBy(cleartext2, "http", options...)
+}
+
+// speakConnectBy does so by a client of its own.
+func speakConnectBy(client *http.Client, scheme string, options ...connecthttp.Option) func(context.Context, *testkit.Gateway, protoreflect.MethodDescriptor, []string, http.Header) (learned, error) {
 	return func(ctx context.Context, g *testkit.Gateway, m protoreflect.MethodDescriptor, requests []string, headers http.Header) (out learned, err error) {
 		messages, err := messagesOf(m, requests)
 		if err != nil {
@@ -206,7 +211,7 @@ func speakConnect(options ...connecthttp.Option) func(context.Context, *testkit.
 				info.RequestHeader().Add(name, v)
 			}
 		}
-		stream, err := connectgo.NewClient(connecthttp.NewTransport(cleartext2, "http://"+g.Public, options...)).CallClientStream(ctx, spec)
+		stream, err := connectgo.NewClient(connecthttp.NewTransport(client, scheme+"://"+g.Public, options...)).CallClientStream(ctx, spec)
 		if err != nil {
 			return out, err
 		}

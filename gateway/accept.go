@@ -6,19 +6,10 @@ import (
 	"sync"
 )
 
-// fairListener accepts a bounded number of connections from one address at a time, so that nobody can take all there
-// are. Further ones are closed at once. Connections of trusted proxies are not counted: they carry everybody's calls.
+// fairListener accepts what has a place; further connections are closed at once.
 type fairListener struct {
 	net.Listener
-	max     int
-	trusted origin
-
-	mu   sync.Mutex
-	open map[netip.Prefix]int
-}
-
-func newFairListener(l net.Listener, most int, trusted origin) *fairListener {
-	return &fairListener{Listener: l, max: most, trusted: trusted, open: map[netip.Prefix]int{}}
+	places *places
 }
 
 // Accept returns the next connection that may stay.
@@ -28,47 +19,10 @@ func (l *fairListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from, ok := l.network(conn.RemoteAddr())
-		if !ok {
-			return conn, nil
-		}
-		if l.take(from) {
-			return &fairConn{Conn: conn, release: sync.OnceFunc(func() { l.release(from) })}, nil
+		if release, ok := l.places.take(conn.RemoteAddr()); ok {
+			return &fairConn{Conn: conn, release: release}, nil
 		}
 		_ = conn.Close() // nothing was said on it
-	}
-}
-
-// network returns what a connection is counted under: an IPv4 address, or an IPv6 customer's network.
-func (l *fairListener) network(a net.Addr) (netip.Prefix, bool) {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Prefix{}, false
-	}
-	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	from, err := addr.Prefix(bits)
-	return from, err == nil && !l.trusted.trusts(addr)
-}
-
-func (l *fairListener) take(from netip.Prefix) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[from] >= l.max {
-		return false
-	}
-	l.open[from]++
-	return true
-}
-
-func (l *fairListener) release(from netip.Prefix) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[from]--; l.open[from] == 0 {
-		delete(l.open, from)
 	}
 }
 
@@ -81,4 +35,56 @@ type fairConn struct {
 func (c *fairConn) Close() error {
 	defer c.release()
 	return c.Conn.Close()
+}
+
+// places bounds the connections of one address, by TCP and QUIC together, so that nobody can take all there are.
+// Connections of trusted proxies are not counted: they carry everybody's calls. It is safe for concurrent use.
+type places struct {
+	max     int
+	trusted origin
+
+	mu   sync.Mutex
+	open map[netip.Prefix]int
+}
+
+func newPlaces(most int, trusted origin) *places {
+	return &places{max: most, trusted: trusted, open: map[netip.Prefix]int{}}
+}
+
+// take takes a place for a connection from an address, until release is called, which may be more than once.
+func (p *places) take(a net.Addr) (release func(), ok bool) {
+	from, counted := p.network(a)
+	if !counted {
+		return func() {}, true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[from] >= p.max {
+		return nil, false
+	}
+	p.open[from]++
+	return sync.OnceFunc(func() { p.release(from) }), true
+}
+
+// network returns what a connection is counted under: an IPv4 address, or an IPv6 customer's network.
+func (p *places) network(a net.Addr) (netip.Prefix, bool) {
+	ip, ok := a.(interface{ AddrPort() netip.AddrPort }) // of TCP and UDP
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	addr := ip.AddrPort().Addr().Unmap().WithZone("")
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	from, err := addr.Prefix(bits)
+	return from, err == nil && !p.trusted.trusts(addr)
+}
+
+func (p *places) release(from netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[from]--; p.open[from] == 0 {
+		delete(p.open, from)
+	}
 }

@@ -48,7 +48,7 @@ func TestFairListener(t *testing.T) {
 		"TrustedProxiesHaveNoEnd": {[]string{"10.0.0.1", "10.0.0.1", "10.0.0.1"}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newFairListener(&listenerOf{from: c.from}, 2, trusted)
+			l := &fairListener{&listenerOf{from: c.from}, newPlaces(2, trusted)}
 			n := 0
 			for _, err := l.Accept(); err == nil; _, err = l.Accept() {
 				n++
@@ -60,7 +60,7 @@ func TestFairListener(t *testing.T) {
 	}
 	t.Run("AClosedOneMakesRoomOnce", func(t *testing.T) {
 		inner := &listenerOf{from: []string{"192.0.2.1", "192.0.2.1"}}
-		l := newFairListener(inner, 2, nil)
+		l := &fairListener{inner, newPlaces(2, nil)}
 		first, _ := l.Accept()
 		if _, err := l.Accept(); err != nil {
 			t.Fatal(err)

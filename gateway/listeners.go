@@ -31,7 +31,9 @@ type listening struct {
 	gateway                 *Gateway
 	public, internal, admin net.Listener
 	publicHTTP, adminHTTP   *http.Server
+	quic                    *overQUIC // of the public listener; nil without HTTP/3
 	grpc                    *grpc.Server
+	places                  *places
 	draining                atomic.Bool
 }
 
@@ -47,15 +49,27 @@ func (g *Gateway) listen() (_ *listening, err error) {
 		return nil, err
 	}
 	limits := g.cfg.GetLimits()
-	l.public = newFairListener(l.public, int(limits.GetConnectionsPerAddressMax()), g.origin)
-	l.public = netutil.LimitListener(l.public, int(limits.GetConnectionsMax()))
+	l.places = newPlaces(int(limits.GetConnectionsPerAddressMax()), g.origin)
+	l.public = &fairListener{l.public, l.places}
+	public, internal := g.shares()
+	l.public = netutil.LimitListener(l.public, public)
 	if l.internal, err = open("listen-grpc", g.cfg.GetListenGrpc()); err != nil {
 		return nil, err
 	}
+	l.internal = netutil.LimitListener(l.internal, internal)
 	if l.admin, err = open("listen-admin", g.cfg.GetListenAdmin()); err != nil {
 		return nil, err
 	}
 	return l, l.servers()
+}
+
+// shares is how many connections the public and the internal listener take; further ones wait to be accepted.
+func (g *Gateway) shares() (public, internal int) {
+	files, most := openFilesMax(), int(g.cfg.GetLimits().GetConnectionsMax())
+	if public, internal = shares(files, most); public < most {
+		g.log.Warn("the limit for open files allows fewer connections than limits.connections_max", "files", files, "connections", public)
+	}
+	return public, internal
 }
 
 func open(flag, address string) (net.Listener, error) {
@@ -71,6 +85,9 @@ func (l *listening) closeListeners() {
 		if listener != nil {
 			_ = listener.Close() // nothing was accepted from it
 		}
+	}
+	if l.quic != nil {
+		l.quic.end()
 	}
 }
 
@@ -90,6 +107,12 @@ func (l *listening) servers() error {
 		return err
 	}
 	l.publicHTTP = l.http(l.gateway.handler(rpc.ListenerPublic), public)
+	if cfg.GetHttp3() {
+		if l.quic, err = l.newOverQUIC(public); err != nil {
+			return err
+		}
+		l.publicHTTP.Handler = l.advertised(l.publicHTTP.Handler)
+	}
 	l.adminHTTP = l.http(l.adminHandler(), admin)
 	options := l.gateway.native()
 	if internal != nil {
@@ -139,6 +162,9 @@ func (l *listening) serve(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return serveHTTP(l.publicHTTP, l.public) })
 	group.Go(func() error { return serveHTTP(l.adminHTTP, l.admin) })
+	if l.quic != nil {
+		group.Go(l.quic.serve)
+	}
 	group.Go(func() error {
 		// A signal may come before Serve was reached.
 		if err := l.grpc.Serve(l.internal); !errors.Is(err, grpc.ErrServerStopped) {
@@ -176,12 +202,15 @@ func (l *listening) drain(ctx context.Context) {
 	defer cancel()
 	var group errgroup.Group
 	group.Go(func() error { shut(ctx, l.publicHTTP); return nil })
+	if l.quic != nil {
+		group.Go(func() error { l.quic.shut(ctx); return nil })
+	}
 	group.Go(func() error {
 		defer context.AfterFunc(ctx, l.grpc.Stop)()
 		l.grpc.GracefulStop()
 		return nil
 	})
-	_ = group.Wait()            // neither returns an error
+	_ = group.Wait()            // none returns an error
 	l.awaitHandlers(ctx.Done()) // of upgraded connections, which Shutdown does not wait for
 	l.gateway.end()
 	shut(ctx, l.adminHTTP)

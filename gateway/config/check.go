@@ -68,6 +68,9 @@ func (l *loader) checkListeners() {
 	if !loopback(l.cfg.GetListenAdmin()) && l.cfg.GetAdmin().GetKeySha256() == "" && l.cfg.GetTlsAdmin().GetClientCaFile() == "" {
 		l.reportf("listen_admin", "%s is not a loopback address: set admin.key_sha256 or tls_admin.client_ca_file, else anyone who reaches it could publish", l.cfg.GetListenAdmin())
 	}
+	if l.cfg.GetHttp3() && l.cfg.GetTls() == nil {
+		l.reportf("http3", "HTTP/3 is always encrypted; set tls, with cert_file and key_file, too")
+	}
 	l.checkServerTLS("tls", l.cfg.GetTls())
 	l.checkServerTLS("tls_grpc", l.cfg.GetTlsGrpc())
 	l.checkServerTLS("tls_admin", l.cfg.GetTlsAdmin())

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -93,8 +94,21 @@ func Serve(t testing.TB, args ...string) *Gateway {
 // Start is Serve with the arguments as they are, the verb first.
 func Start(t testing.TB, args ...string) *Gateway {
 	t.Helper()
-	g := &Gateway{ended: make(chan struct{})}
-	g.process = newProcess(t, args)
+	return start(t, newProcess(t, args))
+}
+
+// ServeWithin is Serve for a process that cannot have more than so many files open.
+func ServeWithin(t testing.TB, files int, args ...string) *Gateway {
+	t.Helper()
+	process := newProcess(t, nil)
+	process.Args = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(files), process.Path}, onFreePorts(args)...)
+	process.Path = "/bin/sh"
+	return start(t, process)
+}
+
+func start(t testing.TB, process *exec.Cmd) *Gateway {
+	t.Helper()
+	g := &Gateway{process: process, ended: make(chan struct{})}
 	g.process.Stdout = &g.stdout
 	pipe, err := g.process.StderrPipe()
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 
 // wanted is the suite's ServerCompatRequest: what the server has to be able to do.
 type wanted struct {
+	HTTPVersion         string `json:"httpVersion"`
 	UseTLS              bool   `json:"useTls"`
 	ClientTLSCert       []byte `json:"clientTlsCert"`
 	MessageReceiveLimit uint32 `json:"messageReceiveLimit"`

@@ -110,6 +110,7 @@ func configure(p parts, dir string, w *wanted, target string) (string, error) {
 				return "", err
 			}
 		}
+		config["http3"] = w.HTTPVersion == "HTTP_VERSION_3"
 		config[map[string]string{"public": "tls", "internal": "tls_grpc"}[p.listener]] = tls
 	}
 	text, err := json.MarshalIndent(config, "", "  ")

@@ -33,7 +33,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 	switch {
 	case front.HostsDisagree(r):
 		f.refuse(w, r, http.StatusMisdirectedRequest, rpc.Errorf(codes.Internal, "MISDIRECTED", "the request names two hosts; leave the host header out"))
-	case r.ProtoMajor != 2:
+	case r.ProtoMajor < 2:
 		f.refuse(w, r, http.StatusHTTPVersionNotSupported, rpc.Errorf(codes.Internal, "HTTP_VERSION", "gRPC needs HTTP/2; this came by %s", r.Proto))
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)

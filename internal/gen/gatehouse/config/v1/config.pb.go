@@ -319,6 +319,8 @@ type Config struct {
 	Limits   *Limits    `protobuf:"bytes,16,opt,name=limits,proto3" json:"limits,omitempty"`
 	// Which web pages may call by a browser. Default: none of another origin.
 	Cors *Cors `protobuf:"bytes,20,opt,name=cors,proto3" json:"cors,omitempty"`
+	// Answer HTTP/3 too, by UDP on the port of the public listener; needs tls. Clients by TCP are told of it (Alt-Svc). Default: off.
+	Http3 bool `protobuf:"varint,21,opt,name=http3,proto3" json:"http3,omitempty"`
 	// Networks (CIDR) of proxies whose X-Forwarded-For is believed. Default: none.
 	TrustedProxies []string `protobuf:"bytes,17,rep,name=trusted_proxies,json=trustedProxies,proto3" json:"trusted_proxies,omitempty"`
 	// One JSON line per call on standard output. Default: on.
@@ -488,6 +490,13 @@ func (x *Config) GetCors() *Cors {
 		return x.Cors
 	}
 	return nil
+}
+
+func (x *Config) GetHttp3() bool {
+	if x != nil {
+		return x.Http3
+	}
+	return false
 }
 
 func (x *Config) GetTrustedProxies() []string {
@@ -1834,9 +1843,10 @@ type Limits struct {
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// How long calls may go on after SIGTERM. Default: 15 s.
 	Drain *durationpb.Duration `protobuf:"bytes,5,opt,name=drain,proto3" json:"drain,omitempty"`
-	// Most open connections on the public listener; further ones wait to be accepted. Default: 10000.
+	// Most open connections on the public listener, fewer if the process can open fewer files; further ones wait to be accepted. HTTP/3
+	// may have as many again; further ones of it are refused. Default: 10000.
 	ConnectionsMax uint32 `protobuf:"varint,6,opt,name=connections_max,json=connectionsMax,proto3" json:"connections_max,omitempty"`
-	// Most concurrent streams of one HTTP/2 connection. Default: 100.
+	// Most concurrent streams of one HTTP/2 or HTTP/3 connection. Default: 100.
 	StreamsMax uint32 `protobuf:"varint,7,opt,name=streams_max,json=streamsMax,proto3" json:"streams_max,omitempty"`
 	// Time for a request's headers to arrive. Default: 10 s.
 	HeaderTimeout *durationpb.Duration `protobuf:"bytes,8,opt,name=header_timeout,json=headerTimeout,proto3" json:"header_timeout,omitempty"`
@@ -2036,7 +2046,7 @@ var File_gatehouse_config_v1_config_proto protoreflect.FileDescriptor
 
 const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\n" +
-	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x0e\n" +
+	" gatehouse/config/v1/config.proto\x12\x13gatehouse.config.v1\x1a\x1bbuf/validate/validate.proto\x1a gatehouse/policy/v1/policy.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9b\x0e\n" +
 	"\x06Config\x12\x85\x01\n" +
 	"\x06listen\x18\x01 \x01(\tBm\xbaHj\xba\x01g\n" +
 	"\x0econfig.address\x12-must be host:port, for example 127.0.0.1:8080\x1a&this == '' || this.isHostAndPort(true)R\x06listen\x12\x8e\x01\n" +
@@ -2059,7 +2069,8 @@ const file_gatehouse_config_v1_config_proto_rawDesc = "" +
 	"\x05authn\x18\x0e \x01(\v2\x1a.gatehouse.config.v1.AuthnR\x05authn\x120\n" +
 	"\x05admin\x18\x0f \x01(\v2\x1a.gatehouse.config.v1.AdminR\x05admin\x123\n" +
 	"\x06limits\x18\x10 \x01(\v2\x1b.gatehouse.config.v1.LimitsR\x06limits\x12-\n" +
-	"\x04cors\x18\x14 \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\x129\n" +
+	"\x04cors\x18\x14 \x01(\v2\x19.gatehouse.config.v1.CorsR\x04cors\x12\x14\n" +
+	"\x05http3\x18\x15 \x01(\bR\x05http3\x129\n" +
 	"\x0ftrusted_proxies\x18\x11 \x03(\tB\x10\xbaH\r\x92\x01\n" +
 	"\x10\xe8\a\"\x05r\x03\xe8\x01\x01R\x0etrustedProxies\x12G\n" +
 	"\n" +
