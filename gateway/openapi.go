@@ -96,7 +96,7 @@ func describe(cfg *configv1.Config, l rpc.Listener, s *Snapshot) (described, err
 			api.Faces = append(api.Faces, openapi.Face{
 				Method: m, Verb: rule.Method, Template: rule.Template, Body: rule.Value.Body, ResponseBody: rule.Value.ResponseBody,
 				JSON: rule.Value.JSON, Errors: rule.Value.Errors, Success: rule.Value.Success,
-				Elements: rule.Value.Elements, GRPCGateway: rule.Value.GRPCGateway,
+				Elements: rule.Value.Elements, Forms: rule.Value.Form != nil, GRPCGateway: rule.Value.GRPCGateway,
 			})
 		}
 	}

@@ -50,6 +50,8 @@ type Face struct {
 	Success int
 	// Elements says that a body which is a JSON array is many messages.
 	Elements bool
+	// Forms says that the body may also be an HTML form.
+	Forms bool
 	// GRPCGateway says that the face has the habits of grpc-gateway.
 	GRPCGateway bool
 }

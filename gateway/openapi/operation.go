@@ -131,6 +131,11 @@ func (d *document) body(f *Face) *object {
 		body.setText("description", bodyNote(within))
 	}
 	content, how := requests(f, schema)
+	if f.Forms {
+		content.set("application/x-www-form-urlencoded", media(schema))
+		content.set("multipart/form-data", media(schema))
+		how = paragraphs(how, "A form names fields as a query does, nested ones with dots.")
+	}
 	body.setText("description", paragraphs(text(body.get("description")), how))
 	body.set("content", content)
 	if needed && !many {
