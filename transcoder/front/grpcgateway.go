@@ -45,7 +45,7 @@ func grpcGatewayMetadata(h http.Header) (md metadata.MD, dropped int) {
 	dropped += n
 	for name, values := range prefixed {
 		name = strings.ToLower(name)
-		if keep, _ := admit(name, HyphenNames); !keep || reservedByGRPCGateway(name) {
+		if keep, _ := admit(name, HyphenNames); !keep || reservedByGRPCGateway(name) || name == "authorization" { // credentials have one name
 			dropped += len(values)
 			continue
 		}
