@@ -55,10 +55,10 @@ func newDriver(c *rpc.Call, ss grpc.ServerStream, chain *interceptors.Chain, b r
 // done records how the call has ended, and returns that.
 func (d *driver) done() error {
 	c := d.call
-	if why := new(rpc.Error); c.Err != nil && errors.As(context.Cause(c.Context()), &why) {
-		c.Err = why // somebody ended the call, and what became of it then is the echo
-	}
 	if c.Err != nil {
+		if why := new(rpc.Error); errors.As(context.Cause(c.Context()), &why) {
+			c.Err = why // somebody ended the call, and what became of it then is the echo
+		}
 		d.front.SetTrailer(metadata.MD{backend.DecisionIDKey: {c.ID}})
 	}
 	err := c.Err // what Done adds is for the record, not for the caller
