@@ -9,9 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/textproto"
 	"net/url"
 	"strconv"
@@ -47,16 +45,8 @@ func TestContract(t *testing.T) {
 // serve serves by one version of HTTP, and returns how to ask.
 func serve(t *testing.T, h http.Handler, version int) client {
 	t.Helper()
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(version == 1)
-	protocols.SetUnencryptedHTTP2(version == 2)
-	server := httptest.NewUnstartedServer(h)
-	server.Config.Protocols = protocols
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.Start()
-	transport := &http.Transport{Protocols: protocols}
-	t.Cleanup(func() { transport.CloseIdleConnections(); server.Close() })
-	return client{server.URL, transport}
+	url, transport := fronttest.Serve(t, h, version)
+	return client{url, transport}
 }
 
 type client struct {

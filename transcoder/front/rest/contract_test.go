@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,19 +113,14 @@ func readEvents(body io.Reader, message func(text []byte) error) error {
 	})
 }
 
-// start serves h in cleartext and returns a client that speaks one version of HTTP.
+// start serves h and returns a client that speaks one version of HTTP.
 func start(t *testing.T, h http.Handler, http2 bool) client {
-	var protocols http.Protocols
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
-	server := httptest.NewUnstartedServer(h)
-	server.Config.Protocols = &protocols
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.Start()
-	t.Cleanup(server.Close)
-	transport := &http.Transport{Protocols: &protocols, DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	return client{server.URL, "", &http.Client{Transport: transport}}
+	version := 1
+	if http2 {
+		version = 2
+	}
+	url, transport := fronttest.Serve(t, h, version)
+	return client{url, "", &http.Client{Transport: transport}}
 }
 
 // client calls by POST /pkg.Service/Method.

@@ -2,8 +2,8 @@
 // out of path, query and body, and answers in JSON. A method that streams replies answers in lines of JSON (NDJSON), a JSON
 // array or server-sent events.
 //
-// Read rest.go for the way of a request, stream.go for the grpc.ServerStream it becomes, sequence.go for how many replies are
-// written, and errors.go for the form of a failure.
+// Read rest.go for the way of a request, stream.go for the grpc.ServerStream it becomes, response.go for its response,
+// sequence.go for how many replies are written, and errors.go for the form of a failure.
 package rest
 
 import (
