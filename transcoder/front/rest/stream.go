@@ -316,10 +316,10 @@ func (s *stream) onlyReply() error {
 // writeLine writes what is in s.json. It leaves when nothing follows at once.
 func (s *stream) writeLine() error {
 	if err := s.write(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	if err := s.flusher.Written(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	return nil
 }
@@ -332,10 +332,6 @@ func (s *stream) write() error {
 		s.json = nil
 	}
 	return err
-}
-
-func gone(err error) error {
-	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the reply did").Because(err)
 }
 
 // SetHeader adds header metadata.

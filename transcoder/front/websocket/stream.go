@@ -179,7 +179,7 @@ func (s *stream) RecvMsg(m any) error {
 	}
 	conn, err := s.accept()
 	if err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	if !s.face.Method.ClientStreams {
 		return s.receiveOnly(conn, frame)
@@ -270,7 +270,7 @@ func (s *stream) SendMsg(m any) error {
 		return fmt.Errorf("websocket sends *rpc.Frame, not %T", m)
 	}
 	if _, err := s.accept(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	s.mu.Lock()
 	s.headerDone = true
