@@ -135,9 +135,8 @@ func (d *decoder) follow(r *Request, key []byte) bool {
 }
 
 // leadsInto reports whether parameters name fields of a message: not where it has a form of its own, which grpc-gateway does not mind.
-// The mask of a PATCH it infers from the body first, and adds to that.
 func (r *Request) leadsInto(f *field) bool {
-	return f.message.form == formObject || r.options.GRPCGateway && f != r.mask
+	return f.message.form == formObject || r.options.GRPCGateway
 }
 
 // judgeParameter says why a parameter is not bound.
