@@ -16,7 +16,7 @@ type Names uint8
 const (
 	// HyphenNames drops names with "_" or ".", for protocols where a server behind may read X_User_Id as X-User-Id.
 	HyphenNames Names = iota
-	// GRPCGatewayNames is HyphenNames for clients of grpc-gateway: see grpcGatewayMetadata.
+	// GRPCGatewayNames is for clients of grpc-gateway: see grpcGatewayMetadata.
 	GRPCGatewayNames
 	// AllNames keeps "_" and ".", which gRPC allows, unless the name reads as a reserved one with "-" instead.
 	AllNames

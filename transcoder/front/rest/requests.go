@@ -42,7 +42,13 @@ func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
 			return err
 		}
 	}
-	q := s.requests
+	if err := s.readNext(frame, s.requests); err != nil {
+		return s.passOver(err)
+	}
+	return nil
+}
+
+func (s *stream) readNext(frame *rpc.Frame, q *requests) error {
 	text := front.TakeBuffer()
 	defer text.Free()
 	body, err := q.next(text)
@@ -62,13 +68,16 @@ func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
 }
 
 func (s *stream) newRequests() (*requests, error) {
-	q := &requests{limit: s.env.BodyBytesMax, within: s.within, values: s.route.GRPCGateway}
+	q := &requests{limit: s.env.BodyBytesMax, within: s.within}
+	if s.route.GRPCGateway {
+		return q, s.readValues(q)
+	}
 	var err error
 	var form bool
-	if q.lines, form, err = checkManyType(s.r); err != nil && !s.route.GRPCGateway {
+	if q.lines, form, err = checkManyType(s.r); err != nil {
 		return nil, err
 	}
-	if q.coding, err = checkEncoding(s.r); err != nil && !s.route.GRPCGateway {
+	if q.coding, err = checkEncoding(s.r); err != nil {
 		return nil, err
 	}
 	body := bodyOf(s.r)
@@ -86,7 +95,7 @@ func (s *stream) newRequests() (*requests, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		return nil, q.broken(err)
-	case form && !s.route.GRPCGateway && first != '{' && first != '[':
+	case form && first != '{' && first != '[':
 		return nil, unsupportedMany()
 	case first == '[' && s.route.Elements:
 		q.array = true

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -63,8 +62,7 @@ type stream struct {
 	torn       bool            // parts of a message have left, and the rest has not
 	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
-	failed     error       // why the only reply could not be kept
-	misread    atomic.Bool // the request was wrong
+	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
 
 	messages  int64       // that were sent of many
@@ -82,7 +80,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, namesOf(b.Rule.Value)),
 	}
 	c := s.call
-	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
+	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && !s.route.GRPCGateway && len(values) == 1 && front.Printable(values[0]) {
 		c.Metadata["content-range"] = values // an upload may be resumed
 	}
 	if r.Method == http.MethodHead {
@@ -159,9 +157,7 @@ func (s *stream) RecvMsg(m any) error {
 		return io.EOF
 	}
 	s.received = true
-	err := s.bind(frame)
-	s.misread.Store(err != nil)
-	return err
+	return s.bind(frame)
 }
 
 // takesMany reports whether the body may have many messages. Without a body path and query are the only one.
