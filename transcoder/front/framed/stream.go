@@ -191,18 +191,7 @@ func (s *Stream) fromJSON(data mem.BufferSlice, frame *rpc.Frame) error {
 	}
 	text := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer text.Free()
-	wire := front.TakeBuffer()
-	made, ignored, err := s.json.FromJSON.AppendWire(wire.Bytes[:0], program.Input{Body: text.ReadOnlyData()})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = made
-	wire.Fill(frame)
-	return nil
+	return s.env.FillRequest(frame, s.json.FromJSON, program.Input{Body: text.ReadOnlyData()})
 }
 
 // SendMsg writes a message, and headers before the first. Replies of a server-streaming call leave when nothing

@@ -194,12 +194,6 @@ var (
 	varyBoth   = []string{"Accept", "Accept-Encoding"}
 )
 
-func (s *stream) dropFields(n int) {
-	if n > 0 {
-		s.env.Ignored("field", n)
-	}
-}
-
 // wantsTrailers reports whether the client said that it reads trailers (RFC 9110, section 10.1.4).
 func (s *stream) wantsTrailers() bool {
 	for _, v := range s.r.Header["Te"] {

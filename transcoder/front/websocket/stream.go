@@ -231,18 +231,7 @@ func (s *stream) fill(frame *rpc.Frame, got received) error {
 		return nil
 	}
 	defer got.text.Free()
-	wire := front.TakeBuffer()
-	data, ignored, err := s.face.request.AppendWire(wire.Bytes[:0], program.Input{Path: s.face.path, Query: s.face.query, Body: got.text.Bytes})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = data
-	wire.Fill(frame)
-	return nil
+	return s.env.FillRequest(frame, s.face.request, program.Input{Path: s.face.path, Query: s.face.query, Body: got.text.Bytes})
 }
 
 // watch reads on when the client has sent what it had to, to hear that it is gone. Anything else ends the call, too; the
