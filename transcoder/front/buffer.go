@@ -41,6 +41,13 @@ func (b *Buffer) Free() {
 	}
 }
 
+// Abandon leaves the buffer to whoever may still read it, instead of freeing it: no other call gets it. It does nothing on nil.
+func (b *Buffer) Abandon() {
+	if b != nil {
+		takeBack(b)
+	}
+}
+
 // Fill makes the frame hold what is in the buffer, which belongs to the frame afterwards.
 func (b *Buffer) Fill(f *rpc.Frame) {
 	if len(b.Bytes) <= copiedBytesMax {
