@@ -25,11 +25,13 @@ import (
 // is noticed at once.
 func TestRESTStreamFaults(t *testing.T) {
 	t.Parallel()
-	h1 := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: longest}
-	for name, client := range map[string]*http.Client{"HTTP1": h1, "HTTP2": h2c(t)} {
+	h1 := func(*testing.T) *http.Client {
+		return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: longest}
+	}
+	for name, newClient := range map[string]func(*testing.T) *http.Client{"HTTP1": h1, "HTTP2": h2c} {
 		for _, accept := range []string{"application/x-ndjson", "application/json", "text/event-stream"} {
 			t.Run(name+"/"+accept, func(t *testing.T) {
-				b := newTelling(t, "")
+				b, client := newTelling(t, ""), newClient(t)
 				ctx, leave := context.WithCancel(bounded(t))
 				first := b.track(ctx, t, client, accept)
 				defer first.Body.Close()

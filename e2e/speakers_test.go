@@ -176,11 +176,11 @@ func withConn(ctx context.Context, conn *grpc.ClientConn) context.Context {
 
 func connOf(ctx context.Context) *grpc.ClientConn { return ctx.Value(connKey{}).(*grpc.ClientConn) }
 
-// cleartext2 is HTTP/2 without TLS.
+// cleartext2 is HTTP/2 without TLS. It keeps no connections, which would belong to no test.
 var cleartext2 = func() *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	return &http.Client{Transport: &http.Transport{Protocols: protocols}}
+	return &http.Client{Transport: &http.Transport{Protocols: protocols, DisableKeepAlives: true}}
 }()
 
 // speakConnect calls by connect-go, in one of its protocols.

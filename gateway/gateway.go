@@ -212,6 +212,10 @@ func (g *Gateway) close() (err error) {
 	for _, o := range g.own {
 		o.release()
 	}
+	// What every call holds until it ends is its snapshot, and with it the backends.
+	if n := g.pool.Open(); n > 0 {
+		g.log.Warn("calls have not ended", "backends", n)
+	}
 	return err
 }
 

@@ -15,7 +15,7 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: `Run the gateway until SIGTERM or SIGINT.
+		Long: `Run the gateway until SIGTERM or SIGINT. SIGUSR1 makes it write to stderr what every goroutine is doing.
 
 The schema comes from a registry in the folder --data, to which "gatehouse publish" publishes, or is fixed:
 --descriptors FILE, --proto DIR, or --reflect, which asks the backends.

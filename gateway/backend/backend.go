@@ -143,6 +143,13 @@ func (p *Pool) release(c *conn) func() {
 	})
 }
 
+// Open returns how many connections somebody uses.
+func (p *Pool) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns)
+}
+
 // conn is what leads to one server: our own client for calls with one request, grpc-go's for the others. Each
 // connects when it is first used.
 type conn struct {

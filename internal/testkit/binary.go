@@ -30,6 +30,7 @@ type Gateway struct {
 	stopped sync.Once
 
 	stdout, stderr output
+	told           chan string // what stacks asks for
 }
 
 // output keeps what a process writes.
@@ -85,7 +86,8 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 // Serve starts "gatehouse serve" on free loopback ports with further arguments, and waits until it listens. When the
-// test ends it is told to stop, and must do so without an error and without a data race.
+// test and its clients have ended, nothing may be left of their calls. Then it is told to stop, and must do so without
+// an error and without a data race.
 func Serve(t testing.TB, args ...string) *Gateway {
 	t.Helper()
 	return Start(t, onFreePorts(args)...)
@@ -108,7 +110,7 @@ func ServeWithin(t testing.TB, files int, args ...string) *Gateway {
 
 func start(t testing.TB, process *exec.Cmd) *Gateway {
 	t.Helper()
-	g := &Gateway{process: process, ended: make(chan struct{})}
+	g := &Gateway{process: process, ended: make(chan struct{}), told: make(chan string, 1)}
 	g.process.Stdout = &g.stdout
 	pipe, err := g.process.StderrPipe()
 	if err != nil {
@@ -117,7 +119,7 @@ func start(t testing.TB, process *exec.Cmd) *Gateway {
 	if err := g.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Stop(t) })
+	t.Cleanup(func() { g.end(t) })
 	ready := make(chan struct{})
 	go g.read(pipe, ready)
 	select {
@@ -229,22 +231,44 @@ func (g *Gateway) Wait(t testing.TB) int {
 // Stop sends SIGTERM and expects a clean end. It may be called once more, to no effect.
 func (g *Gateway) Stop(t testing.TB) {
 	t.Helper()
-	g.stopped.Do(func() {
-		_ = g.process.Process.Signal(syscall.SIGTERM) // it may have ended already
-		if code := g.Wait(t); code != 0 {
-			t.Errorf("gatehouse ended with %d\n%s", code, g.Stderr())
-		}
-		if strings.Contains(g.Stderr(), "WARNING: DATA RACE") {
-			t.Errorf("data race in gatehouse\n%s", g.Stderr())
-		}
-	})
+	g.stopped.Do(func() { g.stop(t) })
 }
 
-// read keeps stderr, finds the line that names the addresses, and notes the end.
+func (g *Gateway) stop(t testing.TB) {
+	t.Helper()
+	_ = g.process.Process.Signal(syscall.SIGTERM) // it may have ended already
+	if code := g.Wait(t); code != 0 {
+		t.Errorf("gatehouse ended with %d\n%s", code, g.Stderr())
+	}
+	if strings.Contains(g.Stderr(), "WARNING: DATA RACE") {
+		t.Errorf("data race in gatehouse\n%s", g.Stderr())
+	}
+}
+
+// end stops a gateway that its test has not ended.
+func (g *Gateway) end(t testing.TB) {
+	t.Helper()
+	if !t.Failed() { // else that is what its test is told
+		g.stopped.Do(func() {
+			g.comeToRest(t)
+			g.stop(t)
+			if strings.Contains(g.Stderr(), `msg="calls have not ended"`) {
+				t.Errorf("gatehouse says that a call has kept its snapshot\n%s", g.Stderr())
+			}
+		})
+	}
+	g.Stop(t)
+}
+
+// read keeps stderr but for stacks that were asked for, finds the line that names the addresses, and notes the end.
 func (g *Gateway) read(pipe io.Reader, ready chan<- struct{}) {
 	lines := bufio.NewReader(pipe)
 	for {
 		line, err := lines.ReadString('\n')
+		if strings.HasPrefix(line, "goroutine profile: ") {
+			g.told <- stacksFrom(lines)
+			continue
+		}
 		_, _ = g.stderr.Write([]byte(line)) // a buffer never fails
 		if m := listening.FindStringSubmatch(line); m != nil && g.Public == "" {
 			g.Public, g.GRPC, g.Admin = m[1], m[2], m[3]

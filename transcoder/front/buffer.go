@@ -27,13 +27,25 @@ const (
 func TakeBuffer() *Buffer {
 	b := buffers.Get().(*Buffer)
 	b.Bytes = b.Bytes[:0]
+	lend(b)
 	return b
 }
 
 // Free gives the buffer back. Nothing that points into it may be used any more. It does nothing on nil.
 func (b *Buffer) Free() {
-	if b != nil && cap(b.Bytes) <= keptBytesMax {
+	if b == nil {
+		return
+	}
+	takeBack(b)
+	if cap(b.Bytes) <= keptBytesMax {
 		buffers.Put(b)
+	}
+}
+
+// Abandon leaves the buffer to whoever may still read it, instead of freeing it: no other call gets it. It does nothing on nil.
+func (b *Buffer) Abandon() {
+	if b != nil {
+		takeBack(b)
 	}
 }
 

@@ -100,18 +100,29 @@ func (s *unary) write(coding compress.Coding) {
 	if coding == compress.Identity {
 		s.w.Header()["Content-Length"] = []string{strconv.Itoa(reply.Len())}
 		s.w.WriteHeader(http.StatusOK)
-		if writeAll(s.w, reply) == nil {
-			s.drop()
-		}
+		s.written(writeAll(s.w, reply))
 		return
 	}
 	s.w.Header()["Content-Encoding"] = []string{coding.String()}
 	s.w.WriteHeader(http.StatusOK)
 	z := coding.Writer(s.w)
-	if writeAll(z, reply) == nil && z.Close() == nil {
-		z.Free()
-		s.drop()
+	err := writeAll(z, reply)
+	if err == nil {
+		err = z.Close()
 	}
+	if err == nil {
+		z.Free()
+	}
+	s.written(err)
+}
+
+func (s *unary) written(err error) {
+	if err == nil {
+		s.drop()
+		return
+	}
+	s.text.Abandon()
+	s.text, s.wire = nil, nil
 }
 
 func writeAll(w io.Writer, data mem.BufferSlice) error {

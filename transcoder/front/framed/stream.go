@@ -225,6 +225,7 @@ func (s *Stream) sendJSON(frame *rpc.Frame) error {
 	}
 	text.Bytes = made
 	if err := s.send(mem.BufferSlice{mem.SliceBuffer(made)}); err != nil {
+		text.Abandon()
 		return err
 	}
 	text.Free()

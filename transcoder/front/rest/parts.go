@@ -23,7 +23,8 @@ func (p *parts) Write(text []byte) (int, error) {
 	s.writeHead()
 	n, err := s.writeBody(text)
 	if err != nil {
-		s.json = nil // it is nobody's, as after write
+		s.json.Abandon() // as after write
+		s.json = nil
 		return n, front.Gone(err)
 	}
 	return n, nil

@@ -39,6 +39,7 @@ func (s *stream) finish(err error) {
 		s.writeTrailers()
 		s.writeEarlyError(err)
 	case err != nil && s.r.Method != http.MethodHead:
+		s.json.Free()
 		s.json = &front.Buffer{Bytes: s.lateError(err)}
 		_ = s.write() // a client that is gone misses it
 		if s.wantsTrailers() {

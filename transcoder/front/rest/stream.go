@@ -317,6 +317,7 @@ func (s *stream) writeLine() error {
 func (s *stream) write() error {
 	_, err := s.writeBody(s.json.Bytes)
 	if err != nil {
+		s.json.Abandon()
 		s.json = nil
 	}
 	return err

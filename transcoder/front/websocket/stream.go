@@ -199,11 +199,16 @@ func (s *stream) receiveOnly(conn *websocket.Conn, frame *rpc.Frame) error {
 		go s.watch(conn)
 		return s.fill(frame, received{text: front.TakeBuffer()})
 	}
-	first, want := make(chan received, 1), s.messages
+	first, want := make(chan received), s.messages
+	ctx := s.call.Context()
 	want.within = s.env.StallTimeout
 	go func() {
 		got := s.read(conn, want)
-		first <- got
+		select {
+		case first <- got:
+		case <-ctx.Done(): // it comes too late
+			got.text.Free()
+		}
 		if got.err == nil || got.err == io.EOF {
 			go s.watch(conn) // with a stack that no message has made deep
 		}

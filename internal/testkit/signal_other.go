@@ -1,0 +1,8 @@
+//go:build !unix
+
+package testkit
+
+import "os"
+
+// tellStacks is nil: there is no signal to ask by.
+var tellStacks os.Signal
