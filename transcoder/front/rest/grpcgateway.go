@@ -43,7 +43,7 @@ func (f *Front) match(r *http.Request, t *front.Table, path string, b *route.Bin
 		return nil
 	}
 	if err == nil && r.Method == http.MethodHead && b.Rule.Value.GRPCGateway && b.Rule.Method != http.MethodHead {
-		return &route.MethodNotAllowedError{Method: r.Method, Allow: t.Routes.Allowed(path)}
+		return &route.MethodNotAllowedError{Method: r.Method, Allow: []string{b.Rule.Method}}
 	}
 	return err
 }

@@ -80,7 +80,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, namesOf(b.Rule.Value)),
 	}
 	c := s.call
-	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && !s.route.GRPCGateway && len(values) == 1 && front.Printable(values[0]) {
+	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
 		c.Metadata["content-range"] = values // an upload may be resumed
 	}
 	if r.Method == http.MethodHead {
