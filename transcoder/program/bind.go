@@ -63,7 +63,7 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 		return invalid(ReasonInvalidParameter, string(p.key), fmt.Sprintf(
 			"the parameter names a field %d levels deep; at most %d are allowed", names, r.options.QueryDepthMax))
 	}
-	if d.loose {
+	if d.loose && !p.file {
 		if ok, err := d.bindEntry(r, p); ok {
 			return err
 		}
