@@ -40,7 +40,7 @@ func TestDifferentialKinds(t *testing.T) {
 		t.Errorf("%d requests, want a few thousand", len(requests))
 	}
 	for _, c := range requests {
-		compareSpoken(t, c, web.Listener.Addr().String(), gatehouse)
+		compareSpoken(t, c, speakTo(t, web.Listener.Addr().String(), c), speakTo(t, gatehouse, c))
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
-	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
@@ -144,11 +144,13 @@ func firstValue(text []byte) []byte {
 	return text
 }
 
-// writeEarlyError answers a stream that failed before its first message: in an envelope if a backend says so, and plainly if the request
-// did not come that far.
+// writeEarlyError answers a stream that failed before its first message: in an envelope, unless the request could not be read, or no backend
+// began to answer it. What the gateway's checks refuse, a backend's did behind grpc-gateway.
 func (s *stream) writeEarlyError(err error) {
 	f, h := front.FailureOf(err), s.w.Header()
-	if f.Own && !ofReply(err) || !s.route.GRPCGateway || !s.route.Method.ServerStreams {
+	code := f.Status.Code()
+	unanswered := s.misread.Load() || f.Own && (code == codes.Unavailable || code == codes.DeadlineExceeded)
+	if unanswered || !s.route.GRPCGateway || !s.route.Method.ServerStreams {
 		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 		return
 	}
@@ -161,10 +163,11 @@ func (s *stream) writeEarlyError(err error) {
 	_, _ = s.w.Write(append(s.route.Errors.LateJSON(f, s.types), '\n')) // a client that is gone misses it
 }
 
-// ofReply reports whether the gateway's own error is what became of a backend's answer.
-func ofReply(err error) bool {
-	own := new(rpc.Error)
-	return errors.As(err, &own) && (own.Reason() == "BACKEND_FAILED" || own.Reason() == program.ReasonBadReply)
+// addTrailers adds what every answer of a gRPC server has, which is a trailer where there is nothing but a status.
+func (s *stream) addTrailers(err error) {
+	if s.route.GRPCGateway && len(s.header) == 0 && !front.FailureOf(err).Own {
+		s.trailer = metadata.Join(s.trailer, metadata.Pairs("content-type", "application/grpc"))
+	}
 }
 
 // passOver takes what cannot be read of a client's messages for their end, where the backend answers meanwhile: grpc-gateway does, and lets

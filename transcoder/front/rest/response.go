@@ -36,6 +36,7 @@ func (s *stream) finish(err error) {
 		panic(http.ErrAbortHandler)
 	case err != nil && !s.headDone:
 		s.writeMetadata()
+		s.addTrailers(err)
 		s.writeTrailers()
 		s.writeEarlyError(err)
 	case err != nil && s.r.Method != http.MethodHead:

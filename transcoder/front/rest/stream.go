@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -62,7 +63,8 @@ type stream struct {
 	torn       bool            // parts of a message have left, and the rest has not
 	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
-	failed     error // why the only reply could not be kept
+	failed     error       // why the only reply could not be kept
+	misread    atomic.Bool // a message of the client could not be read
 	flusher    front.Flusher
 
 	messages  int64       // that were sent of many
@@ -148,6 +150,14 @@ func (s *stream) RecvMsg(m any) error {
 	if !ok {
 		return fmt.Errorf("rest receives into *rpc.Frame, not %T", m)
 	}
+	err := s.recv(frame)
+	if err != nil && err != io.EOF {
+		s.misread.Store(true)
+	}
+	return err
+}
+
+func (s *stream) recv(frame *rpc.Frame) error {
 	switch {
 	case s.route.RawRequest != nil && s.route.Method.ClientStreams && s.received:
 		return s.receive(frame)
