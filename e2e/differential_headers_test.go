@@ -21,6 +21,7 @@ import (
 
 // talker is a backend that says in headers, trailers, details and streams what its callers want, and what metadata it got.
 type talker struct {
+	hang chan struct{} // until it is closed nothing is answered that is asked to wait
 	libraryv1.UnimplementedLibraryServer
 	ordersv1.UnimplementedOrdersServer
 }
@@ -40,8 +41,10 @@ func talk(ctx context.Context) {
 }
 
 // GetBook says as labels which metadata it got.
-func (talker) GetBook(ctx context.Context, r *libraryv1.GetBookRequest) (*libraryv1.Book, error) {
+func (k talker) GetBook(ctx context.Context, r *libraryv1.GetBookRequest) (*libraryv1.Book, error) {
 	switch r.GetName() {
+	case "shelves/a/books/hangs":
+		<-k.hang
 	case "shelves/a/books/silent":
 		return nil, talkedOut()
 	case "shelves/a/books/fails":
@@ -70,7 +73,10 @@ func (talker) GetBook(ctx context.Context, r *libraryv1.GetBookRequest) (*librar
 }
 
 // WatchShelf sends as many events as the shelf's name has letters, and then perhaps fails.
-func (talker) WatchShelf(r *libraryv1.WatchShelfRequest, ss libraryv1.Library_WatchShelfServer) error {
+func (k talker) WatchShelf(r *libraryv1.WatchShelfRequest, ss libraryv1.Library_WatchShelfServer) error {
+	if r.GetLimit() == 9 {
+		<-k.hang
+	}
 	if r.GetLimit() != 7 {
 		talk(ss.Context())
 	}
@@ -133,9 +139,11 @@ func (talker) QuoteOrders(ss ordersv1.Orders_QuoteOrdersServer) error {
 func TestDifferentialHeaders(t *testing.T) {
 	t.Parallel()
 	server := grpc.NewServer()
-	libraryv1.RegisterLibraryServer(server, talker{})
-	ordersv1.RegisterOrdersServer(server, talker{})
+	backend := talker{hang: make(chan struct{})}
+	libraryv1.RegisterLibraryServer(server, backend)
+	ordersv1.RegisterOrdersServer(server, backend)
 	target, _ := serveOn(t, "127.0.0.1:0", server)
+	t.Cleanup(func() { close(backend.hang) })
 	peer := grpcGateway(t, target, runtime.WithLegacyHeaderMatching())
 	gatehouse := differentialGatehouse(t, newShop(t).proto(t), target, "compat: GRPC_GATEWAY\n"+strings.ReplaceAll(differentialConfig, "quota:", "timeout: 0s, quota:"))
 	requests := readRequests(t, "testdata/differential/compat-headers.txt")
@@ -144,5 +152,21 @@ func TestDifferentialHeaders(t *testing.T) {
 	}
 	if len(requests) < 30 {
 		t.Errorf("%d requests", len(requests))
+	}
+}
+
+// TestDifferentialNobody is about requests that no backend answers.
+func TestDifferentialNobody(t *testing.T) {
+	t.Parallel()
+	const nobody = "127.0.0.1:1"
+	peer := grpcGateway(t, nobody)
+	gatehouse := differentialGatehouse(t, newShop(t).proto(t), nobody, "compat: GRPC_GATEWAY\n"+differentialConfig)
+	for _, r := range demoRoutes() {
+		c := r.request(r.verb, r.path, r.query, r.body)
+		compareSpoken(t, c, speakTo(t, peer, c), speakTo(t, gatehouse, c))
+	}
+	for _, method := range []string{"ImportOrders", "QuoteOrders"} {
+		c := testCase{verb: "POST", target: "/acme.orders.v1.Orders/" + method, body: `{"book":"shelves/a/books/b","quantity":1}`, hasBody: true}
+		compareSpoken(t, c, speakTo(t, peer, c), speakTo(t, gatehouse, c))
 	}
 }

@@ -160,8 +160,11 @@ func TestGRPCGatewayRubbish(t *testing.T) {
 	if metrics := fetch(t, "GET", "http://"+b.gateway.Admin+"/metrics", "").Text; !strings.Contains(metrics, `gatehouse_ignored_total{kind="message"} 6`) {
 		t.Errorf("metrics:\n%s", metrics)
 	}
-	if resp, text := b.call(t, "POST", "/old:talk", `{"name":"`+strings.Repeat("a", 100)+`"}`); resp.StatusCode != 413 || !strings.HasPrefix(text, `{"code":8,`) {
-		t.Errorf("too large: %d %s", resp.StatusCode, text)
+	for _, first := range []string{"", `{"name":"a"}`} {
+		resp, text := b.call(t, "POST", "/old:talk", first+`{"name":"`+strings.Repeat("a", 100)+`"}`)
+		if resp.StatusCode != 413 || !strings.HasPrefix(text, `{"code":8,`) {
+			t.Errorf("too large behind %q: %d %s", first, resp.StatusCode, text)
+		}
 	}
 }
 

@@ -149,7 +149,7 @@ func firstValue(text []byte) []byte {
 func (s *stream) writeEarlyError(err error) {
 	f, h := front.FailureOf(err), s.w.Header()
 	code := f.Status.Code()
-	unanswered := s.misread.Load() || f.Own && (code == codes.Unavailable || code == codes.DeadlineExceeded)
+	unanswered := s.misread.Load() || f.Own && (code == codes.Unavailable || code == codes.DeadlineExceeded && !s.began.Load())
 	if unanswered || !s.route.GRPCGateway || !s.route.Method.ServerStreams {
 		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 		return

@@ -64,6 +64,7 @@ type stream struct {
 	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
 	failed     error       // why the only reply could not be kept
+	began      atomic.Bool // a message of the client was asked for
 	misread    atomic.Bool // a message of the client could not be read
 	flusher    front.Flusher
 
@@ -150,6 +151,7 @@ func (s *stream) RecvMsg(m any) error {
 	if !ok {
 		return fmt.Errorf("rest receives into *rpc.Frame, not %T", m)
 	}
+	s.began.Store(true)
 	err := s.recv(frame)
 	if err != nil && err != io.EOF {
 		s.misread.Store(true)
