@@ -83,8 +83,9 @@ func cutFold(name, prefix string) (rest string, ok bool) {
 }
 
 // WriteGRPCGatewayMetadata adds a reply's metadata to HTTP headers as grpc-gateway names them. Any name is all right behind its
-// prefix. It returns how many values no header can carry.
-func WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) (dropped int) {
+// prefix. Values that no header can carry are left out and counted.
+func (e *Env) WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) {
+	dropped := 0
 	prefix := grpcMetadataPrefix
 	if trailers {
 		prefix = http.TrailerPrefix + grpcTrailerPrefix
@@ -101,7 +102,7 @@ func WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) (d
 			}
 		}
 	}
-	return dropped
+	e.ignoredHeaders(dropped)
 }
 
 // GRPCGatewayTimeout is Timeout as grpc-gateway reads it: only Grpc-Timeout, of which the first counts, with any number of digits, and

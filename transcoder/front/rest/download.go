@@ -47,7 +47,7 @@ func (s *stream) sendRaw(frame *rpc.Frame) error {
 		s.torn = false // an error is one more line
 	}
 	if err := s.flusher.Written(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	s.messages++
 	return nil
@@ -59,7 +59,7 @@ func (s *stream) rawMedia(contentType string) string {
 		return typeBytes
 	}
 	if !front.Printable(contentType) {
-		s.drop(1)
+		s.env.Ignored("header", 1)
 		return typeBytes
 	}
 	return contentType
@@ -99,7 +99,7 @@ func (s *stream) writeRaw(data []byte) error {
 		n := min(len(data), downloadBytes)
 		s.json.Bytes = append(s.json.Bytes[:0], data[:n]...)
 		if err := s.write(); err != nil {
-			return gone(err)
+			return front.Gone(err)
 		}
 		data = data[n:]
 	}
@@ -126,7 +126,7 @@ func (s *stream) writeRawMetadata() {
 			if front.Printable(v) {
 				s.w.Header().Add(name, v)
 			} else {
-				s.drop(1)
+				s.env.Ignored("header", 1)
 			}
 		}
 	}

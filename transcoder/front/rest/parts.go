@@ -24,7 +24,7 @@ func (p *parts) Write(text []byte) (int, error) {
 	n, err := s.writeBody(text)
 	if err != nil {
 		s.json = nil // it is nobody's, as after write
-		return n, gone(err)
+		return n, front.Gone(err)
 	}
 	return n, nil
 }

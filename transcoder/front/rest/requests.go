@@ -15,7 +15,6 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
-	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
 // requests is a body of many messages, which are read one by one, as the backend takes them: lines of JSON, or the elements of one
@@ -55,15 +54,9 @@ func (s *stream) readNext(frame *rpc.Frame, q *requests) error {
 	if err != nil {
 		return err
 	}
-	wire := front.TakeBuffer()
-	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
-	s.dropFields(ignored)
-	if err != nil {
-		wire.Free()
+	if err := s.fill(frame, body); err != nil {
 		return q.place(err)
 	}
-	wire.Bytes = data
-	wire.Fill(frame)
 	return nil
 }
 

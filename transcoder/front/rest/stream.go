@@ -208,20 +208,12 @@ func (s *stream) bind(frame *rpc.Frame) error {
 		return s.offersForms(err)
 	}
 	stop()
-	return s.bindJSON(frame, body)
+	return s.fill(frame, body)
 }
 
-func (s *stream) bindJSON(frame *rpc.Frame, body []byte) error {
-	wire := front.TakeBuffer()
-	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
-	s.dropFields(ignored)
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = data
-	wire.Fill(frame)
-	return nil
+// fill makes the frame hold what path, query and a JSON text say.
+func (s *stream) fill(frame *rpc.Frame, text []byte) error {
+	return s.env.FillRequest(frame, s.route.Request, program.Input{Path: s.path, Query: s.query, Body: text})
 }
 
 // readOnly reads a body that is one message.
@@ -324,10 +316,10 @@ func (s *stream) onlyReply() error {
 // writeLine writes what is in s.json. It leaves when nothing follows at once.
 func (s *stream) writeLine() error {
 	if err := s.write(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	if err := s.flusher.Written(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	return nil
 }
@@ -340,10 +332,6 @@ func (s *stream) write() error {
 		s.json = nil
 	}
 	return err
-}
-
-func gone(err error) error {
-	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the reply did").Because(err)
 }
 
 // SetHeader adds header metadata.
