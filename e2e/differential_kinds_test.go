@@ -110,5 +110,5 @@ func kindsRequests() (all []testCase) {
 // kindsPaths are tried by every method.
 var kindsPaths = strings.Fields(`/k /k/ /k/x /k//x /k/x/ /k/x:run /k/x:go /k/:run /k/x:run:run /k:list /k/x:nope /k/x/of/y/1 /k/x/of//1 /k/x/of/y/z /k/x/a-b/c /k/x%2Fof%2Fy%2F1
 	/k/x%3Arun /k%3Alist /k/%2e%2e /k/../k/x /k/%ff /k/a%00b /k/x%20y /k/x+y /k/x;y /k/x,y /k/%25 /k/%252F /k/none/none /head/x /options/x
-	/w /w/ /w/a /w/a/b /w/a//b /w/a/ /w/a%2Fb /w/a%252Fb /w/../x /w/a:b /w2/a/x/b/ /w2/a/x/b/c/d /w2/a/b /w3/q/x/y/tail /w3/q/x/y /w3//x//tail /w4/a/b:verb /w4:verb
-	/w4/a:b:verb /w5 /w5/ /w5/a/b /w6/a/x/b/y /w6/a//b/ /W/a /nothing /collect /talk /s /s/x /s/fails /s/x/sub /s/fails/sub /nope / //k //`)
+	/w /w/ /w/a /w/a/b /w/a//b /w/a/ /w/a%2Fb /w/a%252Fb /w/../x /w/a:b /w2/a/x/b /w2/a/x/b/ /w2/a/x/b/c/d /w2/a/b /w3/q/x/y/tail /w3/q/x/y /w3//x//tail /w4/a/b:verb /w4:verb /w4/:verb
+	/w4/a:b:verb /w7/a/b /w7/a/x/b /w7/a//b /w7/a/x/y/b /w5 /w5/ /w5/a/b /w6/a/x/b/y /w6/a//b/ /W/a /nothing /collect /talk /s /s/x /s/fails /s/x/sub /s/fails/sub /nope / //k //`)

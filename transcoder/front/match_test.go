@@ -13,7 +13,7 @@ import (
 func oldAndNew(t *testing.T) *Table {
 	t.Helper()
 	var rules []route.Rule[*Route]
-	for _, path := range []string{"/old/{a}", "/old/{a}/x/{b}", "/old/{a}:go", "/old/deep/{a=**}", "/new/{a}", "/new/{a}/{b}"} {
+	for _, path := range []string{"/old/{a}", "/old/{a}/x/{b}", "/old/{a}:go", "/old/deep/{a=**}", "/old/files/{a=in/**}", "/old/{a=in/**/out}", "/new/{a}", "/new/{a}/{b}"} {
 		template, err := route.Parse(path)
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +49,13 @@ func TestMatch(t *testing.T) {
 		{"/old/./x/..", "/old/{a}/x/{b}", []string{".", ".."}},
 		{"/old/deep/a//../b", "/old/deep/{a=**}", []string{"a//../b"}},
 		{"/old/../new/v", "", nil},
+		{"/old/:go", "/old/{a}", []string{":go"}},
+		{"/old/v:go:go", "/old/{a}:go", []string{"v:go"}},
+		{"/old/files/in", "/old/files/{a=in/**}", []string{"in/"}},
+		{"/old/files/in/", "/old/files/{a=in/**}", []string{"in/"}},
+		{"/old/files/in/x", "/old/files/{a=in/**}", []string{"in/x"}},
+		{"/old/in/out", "/old/{a=in/**/out}", []string{"in//out"}},
+		{"/old/in/x/out", "/old/{a=in/**/out}", []string{"in/x/out"}},
 		{"/old/%F4%8F%BE%80", "/old/{a}", []string{"\U0010FF80"}}, // a stand-in itself: as every route takes it
 		{"/old/%F4%8F%BE%80/../x", "", nil},
 		{"/new/v", "/new/{a}", []string{"v"}},

@@ -59,10 +59,13 @@ func (f *Front) likeGRPCGateway(t *front.Table, path string, err error) bool {
 	return f.env.GRPCGateway || t.GRPCGateway && t.LikeGRPCGateway(path, err)
 }
 
-// isLikeGRPCGateway reports whether OPTIONS is a method like any other at a path: one that its routes have not, for the most part.
-func isLikeGRPCGateway(t *front.Table, path string, err error, b *route.Binding[*front.Route]) bool {
-	if err == nil {
+// takesOptions reports whether OPTIONS is a method like any other at a path: one that its routes have not, for the most part.
+func (f *Front) takesOptions(t *front.Table, path string, err error, b *route.Binding[*front.Route]) bool {
+	switch {
+	case err == nil:
 		return b.Rule.Value.GRPCGateway
+	case allowOf(err) == nil:
+		return f.env.GRPCGateway
 	}
 	return t.GRPCGateway && t.LikeGRPCGateway(path, err)
 }

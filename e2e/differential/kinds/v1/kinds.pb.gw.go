@@ -2312,7 +2312,7 @@ func local_request_Kinds_Wild_4(ctx context.Context, marshaler runtime.Marshaler
 	return msg, metadata, err
 }
 
-var filter_Kinds_Wild_5 = &utilities.DoubleArray{Encoding: map[string]int{"s": 0, "sub": 1}, Base: []int{1, 1, 4, 0, 3, 0}, Check: []int{0, 1, 1, 2, 3, 5}}
+var filter_Kinds_Wild_5 = &utilities.DoubleArray{Encoding: map[string]int{"s": 0}, Base: []int{1, 1, 0}, Check: []int{0, 1, 2}}
 
 func request_Kinds_Wild_5(ctx context.Context, marshaler runtime.Marshaler, client KindsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
@@ -2327,14 +2327,6 @@ func request_Kinds_Wild_5(ctx context.Context, marshaler runtime.Marshaler, clie
 	protoReq.S, err = runtime.String(val)
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "s", err)
-	}
-	val, ok = pathParams["sub.s"]
-	if !ok {
-		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "sub.s")
-	}
-	err = runtime.PopulateFieldFromPath(&protoReq, "sub.s", val)
-	if err != nil {
-		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "sub.s", err)
 	}
 	if err := req.ParseForm(); err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
@@ -2363,6 +2355,32 @@ func local_request_Kinds_Wild_5(ctx context.Context, marshaler runtime.Marshaler
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "s", err)
 	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_Kinds_Wild_5); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.Wild(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+var filter_Kinds_Wild_6 = &utilities.DoubleArray{Encoding: map[string]int{"s": 0, "sub": 1}, Base: []int{1, 1, 4, 0, 3, 0}, Check: []int{0, 1, 1, 2, 3, 5}}
+
+func request_Kinds_Wild_6(ctx context.Context, marshaler runtime.Marshaler, client KindsClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq All
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["s"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "s")
+	}
+	protoReq.S, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "s", err)
+	}
 	val, ok = pathParams["sub.s"]
 	if !ok {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "sub.s")
@@ -2374,7 +2392,42 @@ func local_request_Kinds_Wild_5(ctx context.Context, marshaler runtime.Marshaler
 	if err := req.ParseForm(); err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
-	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_Kinds_Wild_5); err != nil {
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_Kinds_Wild_6); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.Wild(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_Kinds_Wild_6(ctx context.Context, marshaler runtime.Marshaler, server KindsServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq All
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["s"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "s")
+	}
+	protoReq.S, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "s", err)
+	}
+	val, ok = pathParams["sub.s"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "sub.s")
+	}
+	err = runtime.PopulateFieldFromPath(&protoReq, "sub.s", val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "sub.s", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_Kinds_Wild_6); err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
 	msg, err := server.Wild(ctx, &protoReq)
@@ -4932,7 +4985,7 @@ func RegisterKindsHandlerServer(ctx context.Context, mux *runtime.ServeMux, serv
 		var stream runtime.ServerTransportStream
 		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
 		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
-		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/kinds.v1.Kinds/Wild", runtime.WithHTTPPathPattern("/w6/{s=a/*}/{sub.s=b/*}"))
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/kinds.v1.Kinds/Wild", runtime.WithHTTPPathPattern("/w7/{s=a/**/b}"))
 		if err != nil {
 			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
 			return
@@ -4945,6 +4998,26 @@ func RegisterKindsHandlerServer(ctx context.Context, mux *runtime.ServeMux, serv
 			return
 		}
 		forward_Kinds_Wild_5(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_Kinds_Wild_6, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/kinds.v1.Kinds/Wild", runtime.WithHTTPPathPattern("/w6/{s=a/*}/{sub.s=b/*}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_Kinds_Wild_6(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_Kinds_Wild_6(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
 	mux.Handle(http.MethodPost, pattern_Kinds_Part_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
@@ -6563,7 +6636,7 @@ func RegisterKindsHandlerClient(ctx context.Context, mux *runtime.ServeMux, clie
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
 		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
-		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/kinds.v1.Kinds/Wild", runtime.WithHTTPPathPattern("/w6/{s=a/*}/{sub.s=b/*}"))
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/kinds.v1.Kinds/Wild", runtime.WithHTTPPathPattern("/w7/{s=a/**/b}"))
 		if err != nil {
 			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
 			return
@@ -6575,6 +6648,23 @@ func RegisterKindsHandlerClient(ctx context.Context, mux *runtime.ServeMux, clie
 			return
 		}
 		forward_Kinds_Wild_5(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_Kinds_Wild_6, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/kinds.v1.Kinds/Wild", runtime.WithHTTPPathPattern("/w6/{s=a/*}/{sub.s=b/*}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_Kinds_Wild_6(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_Kinds_Wild_6(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
 	mux.Handle(http.MethodPost, pattern_Kinds_Part_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
@@ -7561,7 +7651,8 @@ var (
 	pattern_Kinds_Wild_2    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 2, 1, 1, 0, 4, 2, 5, 2, 2, 3}, []string{"w3", "x", "s", "tail"}, ""))
 	pattern_Kinds_Wild_3    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 3, 0, 4, 1, 5, 1}, []string{"w4", "s"}, "verb"))
 	pattern_Kinds_Wild_4    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 3, 0}, []string{"w5"}, ""))
-	pattern_Kinds_Wild_5    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2, 2, 3, 1, 0, 4, 2, 5, 4}, []string{"w6", "a", "s", "b", "sub.s"}, ""))
+	pattern_Kinds_Wild_5    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 3, 0, 2, 2, 4, 3, 5, 3}, []string{"w7", "a", "b", "s"}, ""))
+	pattern_Kinds_Wild_6    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2, 2, 3, 1, 0, 4, 2, 5, 4}, []string{"w6", "a", "s", "b", "sub.s"}, ""))
 	pattern_Kinds_Part_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"r", "sub"}, ""))
 	pattern_Kinds_Part_1    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"r", "i"}, ""))
 	pattern_Kinds_Part_2    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"r", "l"}, ""))
@@ -7655,6 +7746,7 @@ var (
 	forward_Kinds_Wild_3    = runtime.ForwardResponseMessage
 	forward_Kinds_Wild_4    = runtime.ForwardResponseMessage
 	forward_Kinds_Wild_5    = runtime.ForwardResponseMessage
+	forward_Kinds_Wild_6    = runtime.ForwardResponseMessage
 	forward_Kinds_Part_0    = runtime.ForwardResponseMessage
 	forward_Kinds_Part_1    = runtime.ForwardResponseMessage
 	forward_Kinds_Part_2    = runtime.ForwardResponseMessage
