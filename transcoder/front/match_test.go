@@ -56,8 +56,8 @@ func TestMatch(t *testing.T) {
 		{"/old/files/in/x", "/old/files/{a=in/**}", []string{"in/x"}},
 		{"/old/in/out", "/old/{a=in/**/out}", []string{"in//out"}},
 		{"/old/in/x/out", "/old/{a=in/**/out}", []string{"in/x/out"}},
-		{"/old/%F4%8F%BE%80", "/old/{a}", []string{"\U0010FF80"}}, // a stand-in itself: as every route takes it
-		{"/old/%F4%8F%BE%80/../x", "", nil},
+		{"/old/%F4%8F%B8%AE", "/old/{a}", []string{"\U0010FE2E"}}, // a stand-in itself: as every route takes it
+		{"/old/%F4%8F%B8%AE/../x", "", nil},
 		{"/new/v", "/new/{a}", []string{"v"}},
 		{"/new/", "", nil},
 		{"/new/v%2Fw", "/new/{a}", []string{"v/w"}},
