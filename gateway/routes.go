@@ -92,7 +92,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body, ResponseBody: r.responseBody, JSON: options,
 			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
 			Form:     form,
-			Elements: u.method.ClientStreams && !takesArray(u.method.Input.Descriptor, r.body),
+			Elements: u.method.ClientStreams && !like && !takesArray(u.method.Input.Descriptor, r.body),
 			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success, GRPCGateway: like,
 		},
 	}, nil

@@ -3,8 +3,10 @@ package rpc
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/metadata"
@@ -40,6 +42,8 @@ type Call struct {
 	// Err is why the call failed, with its cause; nil while it runs and when it succeeded. Set before Done.
 	Err error
 
+	passedOver atomic.Pointer[Error]
+
 	ctx  context.Context
 	base callContext // saves an allocation for the context that a front makes
 }
@@ -48,6 +52,17 @@ type Call struct {
 func NewCall(m *Method) *Call {
 	return &Call{Method: m, ID: NewID(), Started: time.Now()}
 }
+
+// PassOver notes what was wrong with the call and does not end it, for the record. The first counts. It may be called by any goroutine.
+func (c *Call) PassOver(err error) {
+	var own *Error
+	if errors.As(err, &own) {
+		c.passedOver.CompareAndSwap(nil, own)
+	}
+}
+
+// PassedOver returns what was wrong with the call and did not end it; nil if nothing was.
+func (c *Call) PassedOver() *Error { return c.passedOver.Load() }
 
 // Context returns the context of the running call. It is here, against the rule that contexts are not stored, because
 // the moments of a Check take only the Call; a moment that waits passes it on. It is valid from Admit to Done.

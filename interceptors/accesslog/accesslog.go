@@ -79,6 +79,8 @@ func (l *Log) Check(m *rpc.Method) rpc.Check {
 		}
 		if c.Err != nil || st.Code() != codes.OK {
 			r.explain(c.Err, st)
+		} else if err := c.PassedOver(); err != nil {
+			r.explain(err, err.GRPCStatus())
 		}
 		l.put(r)
 	}}

@@ -49,10 +49,11 @@ func readPlain(source io.Reader, coding compress.Coding, size, limit int, into *
 	return buf.Bytes(), nil
 }
 
-// Unreadable says why the body did not arrive, or could not be decoded. By HTTP/2 a client that leaves resets the stream.
+// Unreadable says why the body did not arrive, or could not be decoded. By HTTP/2 a client that leaves resets the stream, or
+// ends the connection.
 func Unreadable(err error, coding compress.Coding) error {
 	switch {
-	case errors.Is(err, context.Canceled), errors.As(err, new(http2.StreamError)), coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, context.Canceled), errors.As(err, new(http2.StreamError)), err.Error() == clientDisconnected, coding == compress.Identity && errors.Is(err, io.ErrUnexpectedEOF):
 		return rpc.Errorf(codes.Canceled, "BODY_INCOMPLETE", "the connection ended before the body did").Because(err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the body did not arrive in time").Because(err)
@@ -60,6 +61,14 @@ func Unreadable(err error, coding compress.Coding) error {
 		return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body is not valid %s", coding).Because(err)
 	}
 	return rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "the body could not be read; check its framing").Because(err)
+}
+
+// clientDisconnected is what net/http's HTTP/2 server says when a connection ends within a body. It has no name there.
+const clientDisconnected = "client disconnected"
+
+// Gone says that a client is not there any more to take what is sent.
+func Gone(err error) error {
+	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the call did").Because(err)
 }
 
 // TooLarge refuses a body by its size.

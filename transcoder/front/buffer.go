@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/mem"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
 // Buffer is room for a text or a message. One of them serves many requests, one after the other.
@@ -56,6 +57,28 @@ func (b *Buffer) Fill(f *rpc.Frame) {
 		return
 	}
 	f.Hold(mem.NewBuffer(&b.Bytes, (*lent)(b)))
+}
+
+// FillRequest makes the frame hold the message that p makes of what a client sent. What is left out of it is counted.
+func (e *Env) FillRequest(f *rpc.Frame, p *program.Request, in program.Input) error {
+	wire := TakeBuffer()
+	data, err := e.AppendRequest(wire.Bytes, p, in)
+	if err != nil {
+		wire.Free()
+		return err
+	}
+	wire.Bytes = data
+	wire.Fill(f)
+	return nil
+}
+
+// AppendRequest appends that message to dst.
+func (e *Env) AppendRequest(dst []byte, p *program.Request, in program.Input) ([]byte, error) {
+	data, ignored, err := p.AppendWire(dst, in)
+	if ignored > 0 {
+		e.Ignored("field", ignored)
+	}
+	return data, err
 }
 
 // lent is a buffer that a frame holds: the pool to which the frame's last user returns it.

@@ -25,9 +25,8 @@ func NewCall(env *Env, r *http.Request, m *rpc.Method, protocol string, names Na
 	remote, _ := netip.ParseAddrPort(r.RemoteAddr)
 	c.Client = env.Client(remote.Addr().Unmap(), r.Header)
 	var dropped int
-	if c.Metadata, dropped = MetadataFromHeader(r.Header, names); dropped > 0 {
-		env.Ignored("header", dropped)
-	}
+	c.Metadata, dropped = MetadataFromHeader(r.Header, names)
+	env.ignoredHeaders(dropped)
 	return c
 }
 

@@ -26,18 +26,20 @@ var permanentHeaders = [...]string{
 	"Pragma", "Referer", "User-Agent", "Via", "Warning",
 }
 
-// grpcGatewayMetadata is MetadataFromHeader with what grpc-gateway adds: Grpc-Metadata-NAME is NAME, and a permanent header is there
-// as grpcgateway-NAME, too. No client can set by the one what it could not set without, nor the other by any name but its own.
+// keptNames are the headers that are metadata by their own names: credentials, which authn looks at, and a trace's context. A backend
+// behind grpc-gateway never saw others, and may trust their names.
+var keptNames = map[string]bool{"Authorization": true, "X-Api-Key": true, "Traceparent": true, "Tracestate": true, "User-Agent": true, "Connection": true}
+
+// grpcGatewayMetadata is MetadataFromHeader as grpc-gateway has it: Grpc-Metadata-NAME is NAME, and a permanent header is there as
+// grpcgateway-NAME. No client can set by a prefix what it could not set by gRPC without, nor a credential by any name but its own.
 func grpcGatewayMetadata(h http.Header) (md metadata.MD, dropped int) {
-	plain, prefixed := make(http.Header, len(h)), http.Header{}
+	plain, prefixed := make(http.Header, len(keptNames)), http.Header{}
 	for name, values := range h {
-		key, ok := cutFold(name, grpcMetadataPrefix)
-		switch {
-		case ok:
+		if key, ok := cutFold(name, grpcMetadataPrefix); ok {
 			prefixed[key] = values
-		case !reservedByGRPCGateway(name):
+		} else if keptNames[name] {
 			plain[name] = values
-		default:
+		} else if _, counted := admit(strings.ToLower(name), HyphenNames); counted || reservedByGRPCGateway(name) {
 			dropped += len(values)
 		}
 	}
@@ -45,13 +47,15 @@ func grpcGatewayMetadata(h http.Header) (md metadata.MD, dropped int) {
 	dropped += n
 	for name, values := range prefixed {
 		name = strings.ToLower(name)
-		if keep, _ := admit(name, HyphenNames); !keep || reservedByGRPCGateway(name) || name == "authorization" { // credentials have one name
+		if keep, _ := admit(name, AllNames); !keep || reservedByGRPCGateway(dashes(name)) || credentialNames[dashes(name)] {
 			dropped += len(values)
 			continue
 		}
-		more, n := MetadataFromHeader(http.Header{name: values}, HyphenNames)
+		more, n := MetadataFromHeader(http.Header{name: values}, AllNames)
 		dropped += n
-		md[name] = append(md[name], more[name]...)
+		if len(more) > 0 {
+			md[name] = append(md[name], more[name]...)
+		}
 	}
 	for _, name := range permanentHeaders {
 		key := permanentPrefix + strings.ToLower(name)
@@ -61,6 +65,9 @@ func grpcGatewayMetadata(h http.Header) (md metadata.MD, dropped int) {
 	}
 	return md, dropped
 }
+
+// credentialNames are of headers that no prefix may stand before.
+var credentialNames = map[string]bool{"authorization": true, "x-api-key": true}
 
 func reservedByGRPCGateway(name string) bool {
 	_, ok := cutFold(name, permanentPrefix)
@@ -76,8 +83,9 @@ func cutFold(name, prefix string) (rest string, ok bool) {
 }
 
 // WriteGRPCGatewayMetadata adds a reply's metadata to HTTP headers as grpc-gateway names them. Any name is all right behind its
-// prefix. It returns how many values no header can carry.
-func WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) (dropped int) {
+// prefix. Values that no header can carry are left out and counted.
+func (e *Env) WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) {
+	dropped := 0
 	prefix := grpcMetadataPrefix
 	if trailers {
 		prefix = http.TrailerPrefix + grpcTrailerPrefix
@@ -94,7 +102,7 @@ func WriteGRPCGatewayMetadata(dst http.Header, md metadata.MD, trailers bool) (d
 			}
 		}
 	}
-	return dropped
+	e.ignoredHeaders(dropped)
 }
 
 // GRPCGatewayTimeout is Timeout as grpc-gateway reads it: only Grpc-Timeout, of which the first counts, with any number of digits, and

@@ -3,9 +3,50 @@ package front
 import (
 	"math"
 	"net/http"
+	"reflect"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/metadata"
 )
+
+// TestGRPCGatewayMetadata: what a backend behind grpc-gateway finds, and no name that a client could not set otherwise.
+func TestGRPCGatewayMetadata(t *testing.T) {
+	for _, c := range []struct {
+		name, value string
+		want        metadata.MD
+		dropped     int
+	}{
+		{"Grpc-Metadata-Tenant", "t", metadata.MD{"tenant": {"t"}}, 0},
+		{"Grpc-Metadata-Tenant_id", "t", metadata.MD{"tenant_id": {"t"}}, 0},
+		{"Grpc-Metadata-Tenant.id", "t", metadata.MD{"tenant.id": {"t"}}, 0},
+		{"Grpc-Metadata-Raw-Bin", "AAE", metadata.MD{"raw-bin": {"\x00\x01"}}, 0},
+		{"Grpc-Metadata-Raw-Bin", "!", metadata.MD{}, 1},
+		{"Grpc-Metadata-Bad", "\xff", metadata.MD{}, 1},
+		{"Grpc-Metadata-Authorization", "Bearer x", metadata.MD{}, 1},
+		{"Grpc-Metadata-X-Api-Key", "x", metadata.MD{}, 1},
+		{"Grpc-Metadata-X_api_key", "x", metadata.MD{}, 1},
+		{"Grpc-Metadata-Gatehouse-Principal", "root", metadata.MD{}, 1},
+		{"Grpc-Metadata-Gatehouse.principal", "root", metadata.MD{}, 1},
+		{"Grpc-Metadata-Grpcgateway-Cookie", "forged", metadata.MD{}, 1},
+		{"Grpc-Metadata-Grpcgateway_cookie", "forged", metadata.MD{}, 1},
+		{"Grpc-Metadata-X-Forwarded-For", "9.9.9.9", metadata.MD{}, 1},
+		{"Grpc-Metadata-Grpc-Timeout", "1n", metadata.MD{}, 1},
+		{"Grpcgateway-Cookie", "forged", metadata.MD{}, 1},
+		{"Gatehouse-Principal", "root", metadata.MD{}, 1},
+		{"Cookie", "a=b", metadata.MD{"grpcgateway-cookie": {"a=b"}}, 0},
+		{"Authorization", "Bearer x", metadata.MD{"authorization": {"Bearer x"}, "grpcgateway-authorization": {"Bearer x"}}, 0},
+		{"X-Api-Key", "x", metadata.MD{"x-api-key": {"x"}}, 0},
+		{"Traceparent", "00-1-2-01", metadata.MD{"traceparent": {"00-1-2-01"}}, 0},
+		{"X-Tenant", "t", metadata.MD{}, 0},
+		{"If-None-Match", "x", metadata.MD{"grpcgateway-if-none-match": {"x"}}, 0},
+		{"Te", "trailers", metadata.MD{}, 0},
+	} {
+		if md, dropped := MetadataFromHeader(http.Header{c.name: {c.value}}, GRPCGatewayNames); !reflect.DeepEqual(md, c.want) || dropped != c.dropped {
+			t.Errorf("%s: %v, %d dropped, want %v, %d", c.name, md, dropped, c.want, c.dropped)
+		}
+	}
+}
 
 // TestGRPCGatewayTimeout reads what grpc-gateway reads.
 func TestGRPCGatewayTimeout(t *testing.T) {

@@ -2,6 +2,7 @@ package front
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ type Names uint8
 const (
 	// HyphenNames drops names with "_" or ".", for protocols where a server behind may read X_User_Id as X-User-Id.
 	HyphenNames Names = iota
-	// GRPCGatewayNames is HyphenNames for clients of grpc-gateway: see grpcGatewayMetadata.
+	// GRPCGatewayNames is for clients of grpc-gateway: see grpcGatewayMetadata.
 	GRPCGatewayNames
 	// AllNames keeps "_" and ".", which gRPC allows, unless the name reads as a reserved one with "-" instead.
 	AllNames
@@ -90,11 +91,12 @@ func MetadataFromGRPC(in metadata.MD) (md metadata.MD, dropped int) {
 	return md, dropped
 }
 
-// WriteMetadata adds a reply's metadata to HTTP headers, each name after prefix, and returns how many values were left
-// out because no header can carry them. Binary values are written as base64 without padding. Names that belong to the
+// WriteMetadata adds a reply's metadata to HTTP headers, each name after prefix. Values that no header can carry are left out and
+// counted. Binary values are written as base64 without padding. Names that belong to the
 // connection, the protocol or the gateway are left out: what is written about the message, the caller's credentials,
 // cross-origin access or a decision id is the gateway's to say.
-func WriteMetadata(dst http.Header, md metadata.MD, prefix string) (dropped int) {
+func (e *Env) WriteMetadata(dst http.Header, md metadata.MD, prefix string) {
+	dropped := 0
 	for key, values := range md {
 		key = strings.ToLower(key)
 		if !validKey(key) {
@@ -112,18 +114,46 @@ func WriteMetadata(dst http.Header, md metadata.MD, prefix string) (dropped int)
 			}
 		}
 	}
-	return dropped
+	e.ignoredHeaders(dropped)
+}
+
+// Tellable returns a reply's metadata without values that no header can carry, which it counts. md is not changed.
+func (e *Env) Tellable(md metadata.MD) metadata.MD {
+	out, dropped := md, 0
+	for key, values := range md {
+		bad := func(v string) bool { return !tellable(strings.ToLower(key), v) }
+		if !slices.ContainsFunc(values, bad) {
+			continue
+		}
+		if dropped == 0 {
+			out = maps.Clone(md)
+		}
+		kept := slices.DeleteFunc(slices.Clone(values), bad)
+		dropped += len(values) - len(kept)
+		if out[key] = kept; len(kept) == 0 {
+			delete(out, key)
+		}
+	}
+	e.ignoredHeaders(dropped)
+	return out
+}
+
+func (e *Env) ignoredHeaders(n int) {
+	if n > 0 {
+		e.Ignored("header", n)
+	}
 }
 
 // headerValue is a metadata value as a header has it, binary ones in base64 without padding.
 func headerValue(key, v string) (text string, ok bool) {
-	switch {
-	case !validKey(key):
-		return "", false
-	case strings.HasSuffix(key, "-bin"):
-		return base64.RawStdEncoding.EncodeToString([]byte(v)), true
+	if strings.HasSuffix(key, "-bin") {
+		v = base64.RawStdEncoding.EncodeToString([]byte(v))
 	}
-	return v, Printable(v)
+	return v, tellable(key, v)
+}
+
+func tellable(key, v string) bool {
+	return validKey(key) && (strings.HasSuffix(key, "-bin") || Printable(v))
 }
 
 // NoTransform reports whether a reply's header metadata forbids others to compress it (RFC 9111, section 5.2.2.6).

@@ -87,8 +87,9 @@ func TestWriteMetadata(t *testing.T) {
 		{name: "BadKey", in: metadata.MD{"x a": {"1"}}, dropped: 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := http.Header{}
-			dropped := front.WriteMetadata(got, tc.in, "")
+			got, dropped := http.Header{}, 0
+			env := front.Env{Ignored: func(_ string, n int) { dropped += n }}
+			env.WriteMetadata(got, tc.in, "")
 			same(t, got, tc.want)
 			if dropped != tc.dropped {
 				t.Errorf("dropped %d, want %d", dropped, tc.dropped)
@@ -99,7 +100,7 @@ func TestWriteMetadata(t *testing.T) {
 
 func TestWriteMetadata_Trailers(t *testing.T) {
 	got := http.Header{}
-	front.WriteMetadata(got, metadata.MD{"x-a": {"1"}}, http.TrailerPrefix)
+	new(front.Env).WriteMetadata(got, metadata.MD{"x-a": {"1"}}, http.TrailerPrefix)
 	same(t, got, http.Header{http.TrailerPrefix + "x-a": {"1"}})
 }
 

@@ -22,7 +22,9 @@ func (d *decoder) bindPath(r *Request, values []string) error {
 			d.spare = append(d.spare[:0], one...)
 			start, ok := len(d.content), false
 			if d.content, ok = r.options.appendParameter(d.content, d.nodes[v.node].f, d.spare); !ok {
-				return invalid(ReasonInvalidParameter, v.path.name, "the path has "+shown(v.path.leaf(), one)+" where it takes "+expected(v.path.leaf()))
+				if err := d.misfit(r, d.nodes[v.node].f, v.path.name, []byte(one), "the path has %s where it takes %s"); err != nil {
+					return err
+				}
 			}
 			d.bind(v.node, start)
 		}
@@ -68,7 +70,7 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 	}
 	if !d.follow(r, p.key) {
 		if d.loose {
-			if err := r.judgeLoosely(string(p.key)); err != nil {
+			if err := d.passOver(r, p.key); err != nil {
 				return err
 			}
 		}
@@ -93,7 +95,7 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 	if p.file && d.nodes[n].child != 0 {
 		return invalid(ReasonParameterConflict, string(p.key), "other values set fields of this message already; send the file or those")
 	}
-	if d.nodes[n].bound && f.card != cardList {
+	if d.nodes[n].bound && (f.card != cardList || d.loose && !bytes.Equal(d.nodes[n].name, p.key)) { // the other name of a list, by grpc-gateway
 		return invalid(ReasonDuplicateParam, string(p.key), fmt.Sprintf("%s takes one value and came more than once", r.pathOf(string(p.key))))
 	}
 	d.nodes[n].bound, d.nodes[n].file = true, p.file
@@ -122,7 +124,7 @@ func (d *decoder) follow(r *Request, key []byte) bool {
 			}
 		}
 		if !more {
-			return true
+			return n == none || !d.loose || n >= int32(len(r.nodes)) // what has fields that path or body set is passed over
 		}
 		if f.card != cardSingle || f.message == nil || f.message.ready() != nil || !r.leadsInto(f) {
 			return false
@@ -133,10 +135,8 @@ func (d *decoder) follow(r *Request, key []byte) bool {
 }
 
 // leadsInto reports whether parameters name fields of a message: not where it has a form of its own, which grpc-gateway does not mind.
-// The mask of a PATCH it infers from the body first, and adds to that.
 func (r *Request) leadsInto(f *field) bool {
-	t := f.message
-	return t.form == formObject || r.options.GRPCGateway && f != r.mask && (t.form == formText || t.form == formWrapper)
+	return f.message.form == formObject || r.options.GRPCGateway
 }
 
 // judgeParameter says why a parameter is not bound.
@@ -200,7 +200,7 @@ func (d *decoder) readParameter(r *Request, f *field, p *pair) error {
 	}
 	var ok bool
 	if d.content, ok = r.options.appendParameter(d.content, f, value); !ok {
-		return invalid(ReasonInvalidParameter, string(p.key), "found "+shown(f.fd, string(value))+" where the parameter takes "+expected(f.fd))
+		return d.misfit(r, f, string(p.key), value, "found %s where the parameter takes %s")
 	}
 	return nil
 }

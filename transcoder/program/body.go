@@ -36,7 +36,7 @@ func (d *decoder) decode(dst []byte, r *Request) ([]byte, error) {
 		}
 		dst = d.takeBound(dst, start)
 	case r.body.field != nil:
-		d.masked = r.mask != nil && d.child(0, r.mask) == none
+		d.masked = r.mask != nil && d.infers(d.child(0, r.mask))
 		d.noBody = blank && !r.body.fillable
 	}
 	d.reserve(r.table)
@@ -60,6 +60,10 @@ func (d *decoder) decode(dst []byte, r *Request) ([]byte, error) {
 	}
 	return dst, d.late
 }
+
+// infers tells whether the mask at node n is inferred from the body: not if it came as a parameter, but grpc-gateway adds parameters for
+// the mask's own paths to what it infers.
+func (d *decoder) infers(n int32) bool { return n == none || d.loose && !d.nodes[n].bound }
 
 // ended tells whether nothing follows at text[i].
 func (d *decoder) ended(i int) bool {

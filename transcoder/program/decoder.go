@@ -40,7 +40,9 @@ type decoder struct {
 	pairs    []pair
 	query    []byte
 	trail    []*field
-	noBody   bool // the body is absent, and that is no value
+	seen     map[string]half // of maps, by grpc-gateway's parameters
+	halves   int             // parameters that came alone where two are an entry
+	noBody   bool            // the body is absent, and that is no value
 	bodyPath string
 
 	masked bool   // the field that is read may be named in an inferred mask

@@ -6,7 +6,8 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
-// Reasons of the errors that programs return. All are INVALID_ARGUMENT but ReasonBadReply, which is INTERNAL.
+// Reasons of the errors that programs return. All are INVALID_ARGUMENT but ReasonBadReply, which is INTERNAL, and what
+// Options.GRPCGateway says otherwise.
 const (
 	ReasonMalformedQuery    = "MALFORMED_QUERY"     // a pair of the query is not key=value with valid percent escapes
 	ReasonUnknownParameter  = "UNKNOWN_PARAMETER"   // a query parameter names no field

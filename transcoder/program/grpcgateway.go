@@ -2,13 +2,18 @@ package program
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/gatehouse-gateway/gatehouse/rpc"
 )
 
 // What is different with Options.GRPCGateway: the grammar of parameters is that of grpc-gateway's runtime (query.go and convert.go of its
@@ -38,10 +43,25 @@ func (f *field) asProtoJSON(text []byte) (out []byte, ok bool) {
 		}
 		v, err := strconv.ParseInt(s, 10, 32)
 		return strconv.AppendInt(nil, v, 10), err == nil && !f.enum.unknown(uint64(v))
+	case opBytes:
+		return bytesAsProtoJSON(s)
 	case opMessage, opGroup:
 		return f.message.asProtoJSON(text), true
 	}
 	return text, true
+}
+
+// bytesAsProtoJSON reads base64 as Go does, which skips the ends of lines.
+func bytesAsProtoJSON(s string) ([]byte, bool) {
+	encoding := base64.StdEncoding
+	if strings.ContainsAny(s, "-_") {
+		encoding = base64.URLEncoding
+	}
+	if len(s)%4 != 0 {
+		encoding = encoding.WithPadding(base64.NoPadding)
+	}
+	raw, err := encoding.DecodeString(s)
+	return base64.StdEncoding.AppendEncode(nil, raw), err == nil
 }
 
 func floatAsProtoJSON(s string, bits int) ([]byte, bool) {
@@ -89,13 +109,43 @@ func readTimestampAsGo(dst, text []byte) ([]byte, bool) {
 	return readTimestamp(dst, at.UTC().AppendFormat(nil, time.RFC3339Nano))
 }
 
-// judgeLoosely is what grpc-gateway says to a parameter that cannot be bound: nothing, unless it leads through a field that has none.
-func (r *Request) judgeLoosely(key string) error {
-	_, err := resolve(r.table.md, key, byAnyName)
-	if beyond, ok := err.(*pathError); ok && beyond.leaf != nil && (beyond.leaf.Message() == nil || beyond.leaf.Cardinality() == protoreflect.Repeated) {
-		return r.unknownParameter(key, beyond)
+// passOver is what grpc-gateway makes of a parameter that follow leads to no field: nothing, if path or body set what it names, or an
+// error, if it leads through a field that has none. On the way to a name that nobody knows it makes messages.
+func (d *decoder) passOver(r *Request, key []byte) error {
+	if r.filters(string(key)) {
+		return nil
+	}
+	t, n := r.table, int32(0)
+	for more := true; more; {
+		var name []byte
+		name, key, more = bytes.Cut(key, []byte("."))
+		f := t.byName(name)
+		if f == nil || !more {
+			return nil
+		}
+		if f.card != cardSingle || f.message == nil {
+			return invalid(ReasonUnknownParameter, string(name), "it is "+describe(f.fd)+", so the parameter must end there")
+		}
+		if f.message.ready() != nil {
+			return nil
+		}
+		d.nodes, n = addChild(d.nodes, n, f, name)
+		if d.nodes[n].body || d.nodes[n].bound {
+			return nil
+		}
+		d.nodes[n].touched = true
+		t = f.message
 	}
 	return nil
+}
+
+// filters reports whether a parameter names, in the words of the .proto, a field that path or body set, or one inside it.
+func (r *Request) filters(key string) bool {
+	given := &path{name: key}
+	if f := r.body.field; r.body.whole || f != nil && given.within(f.name) {
+		return true
+	}
+	return slices.ContainsFunc(r.vars, func(v variable) bool { return given.within(v.path.name) })
 }
 
 // freeParameter appends a Struct, a Value or an Empty, of which grpc-gateway takes the JSON. free is false for all else.
@@ -123,27 +173,87 @@ func (d *decoder) freeParameter(f *field, p *pair) (free bool, err error) {
 	return true, nil
 }
 
-// bindEntry reads a parameter map[key]=value. ok is false for any other.
+// half is what was seen of an entry of a map.
+type half struct {
+	key   []byte
+	times int
+}
+
+// bindEntry reads a parameter map[key]=value, or the two of map=key&map=value, which is the same. ok is false for any other.
 func (d *decoder) bindEntry(r *Request, p *pair) (ok bool, err error) {
-	name, rest, found := bytes.Cut(p.key, []byte("["))
-	if !found || !bytes.HasSuffix(rest, []byte("]")) {
-		return false, nil
+	name, key, named := p.key, []byte(nil), false
+	if i := bytes.LastIndexByte(p.key, '['); i >= 0 && p.key[len(p.key)-1] == ']' && bytes.IndexByte(p.key, '\n') < 0 {
+		name, key, named = p.key[:i], p.key[i+1:len(p.key)-1], true
 	}
 	if !d.follow(r, name) {
-		return true, r.judgeLoosely(string(name))
+		if named {
+			err = d.passOver(r, name)
+		}
+		return named, err
 	}
 	f := d.trail[len(d.trail)-1]
-	if f.card != cardMap || f.entry.ready() != nil || !f.entry.fields[1].isText() {
-		return true, invalid(ReasonInvalidParameter, string(p.key), "only a map of values that are text has keys")
+	switch {
+	case f.card != cardMap && !named:
+		return false, nil
+	case f.card != cardMap || f.entry.ready() != nil:
+		return true, invalid(ReasonInvalidParameter, string(p.key), "only a map has keys")
 	}
+	place := d.placeOfEntry(key, named)
+	seen := d.seen[place]
+	switch seen.times++; {
+	case named && seen.times > 1, seen.times > 2:
+		return true, invalid(ReasonDuplicateParam, string(p.key), "an entry of a map came more than once")
+	case !named && seen.times == 1:
+		seen.key = p.value
+		d.halves++
+	case !named:
+		d.halves--
+	}
+	if d.seen == nil {
+		d.seen = map[string]half{}
+	}
+	d.seen[place] = seen
+	if !named && seen.times == 1 {
+		return true, nil
+	} else if !named {
+		key = seen.key
+	}
+	return true, d.appendEntry(r, f, p, key)
+}
+
+// placeOfEntry is the one name of an entry of the map that d.trail leads to.
+func (d *decoder) placeOfEntry(key []byte, named bool) string {
+	var b []byte
+	for _, f := range d.trail {
+		b = append(append(b, f.fd.Name()...), '.')
+	}
+	if named {
+		b = append(append(b, '['), key...)
+	}
+	return string(b)
+}
+
+// appendEntry appends an entry of the map that d.trail leads to.
+func (d *decoder) appendEntry(r *Request, f *field, p *pair, key []byte) error {
 	start := len(d.content)
 	d.content = append(d.content, 0)
 	at := len(d.content)
-	for i, text := range [][]byte{rest[:len(rest)-1], p.value} {
+	for i, text := range [][]byte{key, p.value} {
 		part := &f.entry.fields[i]
 		d.content = appendTag(d.content, part.tag)
-		if d.content, ok = r.options.appendParameter(d.content, part, text); !ok {
-			return true, invalid(ReasonInvalidParameter, string(p.key), "found "+shown(part.fd, string(text))+" where the map takes "+expected(part.fd))
+		if free, err := d.freeParameter(part, p); err != nil {
+			return err
+		} else if free {
+			continue
+		}
+		ok := false
+		if part.isText() {
+			d.content, ok = r.options.appendParameter(d.content, part, text)
+		}
+		if !ok {
+			if err := d.misfit(r, part, string(p.key), text, "found %s where the map takes %s"); err != nil {
+				return err
+			}
 		}
 	}
 	d.content = closeLength(d.content, at, 1)
@@ -153,7 +263,18 @@ func (d *decoder) bindEntry(r *Request, p *pair) (ok bool, err error) {
 	}
 	d.nodes[n].bound = true
 	d.bind(n, start)
-	return true, nil
+	return nil
+}
+
+// misfit refuses the text of a field. To text that is no UTF-8 grpc-gateway says nothing before it sends the message, which fails
+// within: then its answer is INTERNAL, unless something else is wrong, too.
+func (d *decoder) misfit(r *Request, f *field, name string, text []byte, format string) error {
+	op := f.textOp()
+	if d.loose && !utf8.Valid(text) && (op == opString || f.message != nil && f.message.kind == kindFieldMask) {
+		d.tell(rpc.Errorf(codes.Internal, ReasonInvalidParameter, "%s: the text is not UTF-8, so no message can hold it", clip(name, 128)))
+		return nil
+	}
+	return invalid(ReasonInvalidParameter, name, fmt.Sprintf(format, shown(f.fd, string(text)), expected(f.fd)))
 }
 
 // appendPaths appends a FieldMask of the names as they are written.
@@ -193,11 +314,13 @@ func parseQueryLoosely(pairs []pair, raw string, text []byte) ([]pair, error) {
 			return pairs, invalid(ReasonMalformedQuery, "", "the query pair "+quote(part)+" has a semicolon; write %3B for it")
 		}
 		if part != "" && part[0] != '=' {
-			p, err := parsePair(part, text[:len(part):len(part)])
-			if err != nil {
-				return pairs, err
+			rawKey, rawValue, _ := bytes.Cut(text[:len(part):len(part)], []byte("="))
+			key, keyOK := unescapeQuery(rawKey)
+			value, valueOK := unescapeQuery(rawValue)
+			if !keyOK || !valueOK {
+				return pairs, invalid(ReasonMalformedQuery, "", "the query pair "+quote(part)+" has a % that is not followed by two hexadecimal digits; write % itself as %25")
 			}
-			pairs = append(pairs, p)
+			pairs = append(pairs, pair{key: key, value: value})
 		}
 		if more {
 			text = text[len(part)+1:]

@@ -111,6 +111,9 @@ func (r *Request) AppendWire(dst []byte, in Input) (wire []byte, ignored int, er
 			return dst, 0, err
 		}
 	}
+	if d.halves > 0 {
+		return dst, 0, invalid(ReasonInvalidParameter, "", "a parameter for a map has a key: map[key]=value")
+	}
 	wire = slices.Grow(dst, len(in.Body)+len(d.content)+wireBytesMore)
 	if wire, err = d.decode(wire, r); err != nil {
 		return dst, 0, err

@@ -12,6 +12,7 @@ type node struct {
 	bound       bool  // path or query set the field
 	file        bool  // by the file of a form, which is all of it
 	body        bool  // the body is the field
+	touched     bool  // the message is there, whatever is in it
 	done        bool  // the body has it, and it is written
 
 	first, end int32  // the values that are bound: the first, and the last, from 1
@@ -144,8 +145,11 @@ func (d *decoder) bindNode(dst []byte, n int32) ([]byte, bool) {
 	return closeLength(dst, at, 1), true
 }
 
-// alive tells whether anything below n is set by path or query.
+// alive tells whether n, or anything below, is set by path or query.
 func (d *decoder) alive(n int32) bool {
+	if d.nodes[n].touched {
+		return true
+	}
 	for c := d.nodes[n].child; c != 0; c = d.nodes[c].next {
 		if d.nodes[c].bound || d.alive(c) {
 			return true

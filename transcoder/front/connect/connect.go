@@ -139,7 +139,7 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, err error, types 
 		h := w.Header()
 		h["Content-Type"] = m.reply()
 		w.WriteHeader(http.StatusOK)
-		_, _ = w.Write(framed.Frame(flagEnd, endOf(failure, nil, id, types))) // a client that is gone misses it
+		_, _ = w.Write(framed.Frame(flagEnd, f.endOf(failure, nil, id, types))) // a client that is gone misses it
 		return
 	}
 	front.FailureOf(err).SetHeaders(w.Header()) // which are told also where details are not

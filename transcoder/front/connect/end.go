@@ -23,17 +23,17 @@ func (f *Front) endStream(s *framed.Stream, id string, err error, types program.
 	if err != nil {
 		failure = f.env.Failure(err)
 	}
-	s.End(flagEnd, endOf(failure, trailer, id, types))
+	s.End(flagEnd, f.endOf(failure, trailer, id, types))
 }
 
 // endOf writes the last frame. The decision id goes with a failure.
-func endOf(failure front.Failure, trailer metadata.MD, id string, types program.Resolver) []byte {
+func (f *Front) endOf(failure front.Failure, trailer metadata.MD, id string, types program.Resolver) []byte {
 	var end struct {
 		Error    json.RawMessage     `json:"error,omitempty"`
 		Metadata map[string][]string `json:"metadata,omitempty"`
 	}
 	h := http.Header{}
-	front.WriteMetadata(h, trailer, "")
+	f.env.WriteMetadata(h, trailer, "")
 	if failure.Status != nil {
 		end.Error = front.Connect.JSON(failure, types)
 		h.Set(framed.DecisionIDKey, id)

@@ -3,6 +3,7 @@ package connect_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -19,8 +20,8 @@ import (
 // A client that leaves in the middle of its request went away: it sent nothing that is wrong.
 func TestClientLeavesWithinItsRequest(t *testing.T) {
 	for _, version := range []int{1, 2} {
-		for _, coding := range []string{"", "gzip"} {
-			t.Run(coding+"/HTTP"+string(rune('0'+version)), func(t *testing.T) {
+		for _, how := range []string{"", "gzip", "ConnectionLost"} {
+			t.Run(how+"/HTTP"+string(rune('0'+version)), func(t *testing.T) {
 				leak.Check(t)
 				began, got := make(chan struct{}), make(chan error, 1)
 				table := &front.Table{Methods: map[string]*front.Endpoint{"/a.B/C": {
@@ -42,6 +43,11 @@ func TestClientLeavesWithinItsRequest(t *testing.T) {
 				c := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.ServeHTTP(w, r, table) }), version)
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
+				var conn net.Conn
+				c.transport.DialContext = func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+					conn, err = new(net.Dialer).DialContext(ctx, network, address)
+					return conn, err
+				}
 				body, client := io.Pipe()
 				defer client.Close()
 				r, err := http.NewRequestWithContext(ctx, "POST", c.url+"/a.B/C", body)
@@ -49,8 +55,11 @@ func TestClientLeavesWithinItsRequest(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.Header.Set("Content-Type", "application/proto")
-				if coding != "" {
-					r.Header.Set("Content-Encoding", coding)
+				switch how {
+				case "gzip":
+					r.Header.Set("Content-Encoding", how)
+				case "ConnectionLost":
+					leave = func() { _ = conn.Close() }
 				}
 				ended := make(chan struct{})
 				go func() {

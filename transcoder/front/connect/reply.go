@@ -26,10 +26,8 @@ func (s *unary) finish(err error, types program.Resolver) {
 		err = rpc.Errorf(codes.Internal, "INTERNAL", "%s succeeded without a reply", s.call.Method.Path)
 	}
 	h := s.w.Header()
-	dropped := front.WriteMetadata(h, s.header, "") + front.WriteMetadata(h, s.trailer, "Trailer-")
-	if dropped > 0 {
-		s.env.Ignored("header", dropped)
-	}
+	s.env.WriteMetadata(h, s.header, "")
+	s.env.WriteMetadata(h, s.trailer, "Trailer-")
 	if err != nil {
 		s.drop()
 		front.FailureOf(err).SetHeaders(h)

@@ -87,18 +87,7 @@ func (s *unary) fromJSON(text []byte, frame *rpc.Frame) error {
 	if len(text) == 0 {
 		return front.NoJSON()
 	}
-	wire := front.TakeBuffer()
-	made, ignored, err := s.e.FromJSON.AppendWire(wire.Bytes, program.Input{Body: text})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = made
-	wire.Fill(frame)
-	return nil
+	return s.env.FillRequest(frame, s.e.FromJSON, program.Input{Body: text})
 }
 
 // body returns the request's message without its coding, in the buffer or not.

@@ -102,10 +102,13 @@ func (s *Stream) watch() {
 			_ = rc.SetReadDeadline(past) // net/http's always can
 		}
 		if s.writing.Load() {
-			_ = rc.SetWriteDeadline(past)
+			_ = rc.SetWriteDeadline(time.Now().Add(grace)) // most likely it gets on, and how the call ends can be told
 		}
 	})
 }
+
+// grace is how long a reply that is being written when time is over may still take.
+const grace = 100 * time.Millisecond
 
 // past is a time that is over.
 var past = time.Unix(1, 0)

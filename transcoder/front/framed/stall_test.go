@@ -77,6 +77,40 @@ func TestManyMessagesStandStill(t *testing.T) {
 	}
 }
 
+// Replies that nobody takes end with the call's time, which is the reason that is told.
+func TestRepliesNobodyTakes(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		t.Run("HTTP"+string(rune('0'+version)), func(t *testing.T) {
+			leak.Check(t)
+			got := make(chan error, 1)
+			url, transport := serveHTTP(t, version, func(w http.ResponseWriter, r *http.Request) {
+				call := rpc.NewCall(&rpc.Method{ServerStreams: true})
+				call.Timeout, call.HasTimeout = 100*time.Millisecond, true
+				s := New(&Protocol{}, Options{Env: &front.Env{}, W: w, R: r, Call: call})
+				defer s.Close()
+				f := rpc.NewFrame(nil)
+				text := front.TakeBuffer()
+				text.Bytes = append(text.Bytes, make([]byte, 64<<10)...)
+				text.Fill(f)
+				defer f.Free()
+				var err error
+				for err == nil {
+					err = s.SendMsg(f)
+				}
+				got <- err
+			})
+			resp, err := transport.RoundTrip(httptest.NewRequest("POST", url, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if err := <-got; rpc.StatusOf(err).Code() != codes.DeadlineExceeded {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // serveHTTP serves by one version of HTTP.
 func serveHTTP(t *testing.T, version int, h http.HandlerFunc) (url string, transport *http.Transport) {
 	t.Helper()

@@ -191,18 +191,7 @@ func (s *Stream) fromJSON(data mem.BufferSlice, frame *rpc.Frame) error {
 	}
 	text := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer text.Free()
-	wire := front.TakeBuffer()
-	made, ignored, err := s.json.FromJSON.AppendWire(wire.Bytes[:0], program.Input{Body: text.ReadOnlyData()})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = made
-	wire.Fill(frame)
-	return nil
+	return s.env.FillRequest(frame, s.json.FromJSON, program.Input{Body: text.ReadOnlyData()})
 }
 
 // SendMsg writes a message, and headers before the first. Replies of a server-streaming call leave when nothing
@@ -219,12 +208,14 @@ func (s *Stream) SendMsg(m any) error {
 	if err != nil {
 		return err
 	}
-	defer data.Free()
-	return s.send(data)
+	if err := s.send(data); err != nil {
+		return err
+	}
+	data.Free()
+	return nil
 }
 
-// sendJSON writes a message as JSON. After an error the buffer is nobody's: net/http's HTTP/2 server has once read on from
-// what it was given when a stream was reset (go.dev/issue/58446).
+// sendJSON writes a message as JSON.
 func (s *Stream) sendJSON(frame *rpc.Frame) error {
 	text := front.TakeBuffer()
 	made, err := s.json.ToJSON.AppendJSON(text.Bytes[:0], frame.Bytes())
@@ -241,25 +232,42 @@ func (s *Stream) sendJSON(frame *rpc.Frame) error {
 	return nil
 }
 
-// send writes a message, which it borrows.
+// send writes a message. After an error its buffers are nobody's: net/http's HTTP/2 server has once read on from what it was
+// given when a stream was reset (go.dev/issue/58446).
 func (s *Stream) send(data mem.BufferSlice) error {
 	var flag byte
+	var packed mem.BufferSlice
 	if n := data.Len(); s.coding != compress.Identity && n > 0 && n >= s.protocol.CompressedMin {
-		packed, err := compressed(data, s.coding)
-		if err != nil {
+		var err error
+		if packed, err = compressed(data, s.coding); err != nil {
 			return err
 		}
-		defer packed.Free()
 		flag, data = flagCompressed, packed
 	}
 	s.Begin()
 	s.watch()
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	if err := s.write(flag, data); err != nil || !s.call.Method.ServerStreams {
-		return err
+	if err := s.write(flag, data); err != nil {
+		return s.unsent(err)
 	}
-	return s.flusher.Written()
+	packed.Free()
+	if !s.call.Method.ServerStreams {
+		return nil
+	}
+	if err := s.flusher.Written(); err != nil {
+		return s.unsent(err)
+	}
+	return nil
+}
+
+// unsent says why replies are not taken.
+func (s *Stream) unsent(err error) error {
+	if !s.deadline.over() {
+		return front.Gone(err)
+	}
+	return rpc.Errorf(codes.DeadlineExceeded, "DEADLINE_EXCEEDED",
+		"the reply was not taken within %s; take it faster, or ask for more time", s.call.Timeout).Because(err)
 }
 
 // write writes one frame. The caller holds s.sending.
@@ -330,7 +338,7 @@ func (s *Stream) Begin() {
 	if s.coding != compress.Identity {
 		h[s.protocol.Encoding] = []string{s.coding.String()}
 	}
-	front.WriteMetadata(h, s.header, "")
+	s.env.WriteMetadata(h, s.header, "")
 	s.Leave()
 	s.w.WriteHeader(http.StatusOK)
 }

@@ -38,6 +38,7 @@ var contract = []struct {
 	{"HeaderMetadataThroughContext", headerMetadataThroughContext},
 	{"HeaderMetadataEndsWithSendHeader", headerMetadataEnds},
 	{"TrailerMetadata", trailerMetadata},
+	{"UntellableMetadata", untellableMetadata},
 	{"OwnError", ownError},
 	{"BackendError", backendError},
 	{"AnyErrorHidesItsText", anyErrorHidesItsText},
@@ -223,6 +224,28 @@ func headerMetadata(t *testing.T, s *suite) {
 		wantMessages(t, a, "done")
 		s.wantValues(t, "header", a.Header, "x-one", "1", "2")
 		s.wantValues(t, "header", a.Header, "x-raw-bin", "\x00\xff")
+	}
+}
+
+// SEMANTICS 85, the other way: what cannot be told is left out and counted, and the call goes on.
+func untellableMetadata(t *testing.T, s *suite) {
+	before := s.ignoredHeaders()
+	bad := metadata.MD{"x-kept": {"1"}, "x-bad": {"a\x01"}, "x bad": {"1"}}
+	a := s.call(t, Request{Path: ServerStreams}, func(ss grpc.ServerStream) error {
+		if err := ss.SetHeader(bad); err != nil {
+			return err
+		}
+		ss.SetTrailer(bad)
+		return send(ss, "done")
+	})
+	wantCode(t, a, codes.OK)
+	wantMessages(t, a, "done")
+	for part, md := range map[string]metadata.MD{"header": a.Header, "trailer": a.Trailer} {
+		s.wantValues(t, part, md, "x-kept", "1")
+		s.wantValues(t, part, md, "x-bad")
+	}
+	if n := s.ignoredHeaders() - before; n != 4 && !s.traits.NoReplyMetadata {
+		t.Errorf("%d values were counted, want 4", n)
 	}
 }
 

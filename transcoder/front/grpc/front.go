@@ -48,7 +48,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		call := front.NewCall(&f.env, r, e.Method, protocol, front.AllNames)
 		call.Started, call.Timeout, call.HasTimeout = started, timeout, hasTimeout
 		s := f.newStream(w, r, e, call, name)
-		finish(w, s, call.ID, f.env.Status(front.Serve(e, call, s, front.Printf(r))))
+		f.finish(w, s, call.ID, f.env.Status(front.Serve(e, call, s, front.Printf(r))))
 	}
 }
 

@@ -38,7 +38,7 @@ func subtype(contentTypeValue string) (name string, ok bool) {
 	return rest[1:], rest[0] == '+' || rest[0] == ';'
 }
 
-// admitSubtype returns nil for protobuf.
+// admitSubtype returns nil for protobuf. What it says does not name JSON, which Native does not have.
 func admitSubtype(name string) error {
 	if name == "" || name == "proto" {
 		return nil

@@ -102,7 +102,7 @@ func (n *Native) serve(ss grpcgo.ServerStream, t *front.Table) error {
 	}
 	// Checks and interceptors see the same metadata, not what a client may not set.
 	call.WithContext(metadata.NewIncomingContext(ctx, call.Metadata))
-	return front.Serve(e, call, &nativeStream{ServerStream: ss, ctx: call.Context()}, log.Printf)
+	return front.Serve(e, call, &nativeStream{ServerStream: ss, ctx: call.Context(), env: &n.env}, log.Printf)
 }
 
 // unrouted answers a call that has no method.
@@ -134,9 +134,21 @@ func forwarded(in metadata.MD) http.Header {
 type nativeStream struct {
 	grpcgo.ServerStream
 	ctx context.Context
+	env *front.Env
 }
 
 func (s *nativeStream) Context() context.Context { return s.ctx }
+
+// SetHeader, SendHeader and SetTrailer leave out what grpc-go would end the call for.
+func (s *nativeStream) SetHeader(md metadata.MD) error {
+	return s.ServerStream.SetHeader(s.env.Tellable(md))
+}
+
+func (s *nativeStream) SendHeader(md metadata.MD) error {
+	return s.ServerStream.SendHeader(s.env.Tellable(md))
+}
+
+func (s *nativeStream) SetTrailer(md metadata.MD) { s.ServerStream.SetTrailer(s.env.Tellable(md)) }
 
 // RecvMsg and SendMsg refuse what is no frame before grpc-go sees it, which would end the call with a status of its own.
 func (s *nativeStream) RecvMsg(m any) error {

@@ -34,14 +34,14 @@ func (f *Front) newStream(w http.ResponseWriter, r *http.Request, e *front.Endpo
 }
 
 // finish ends the call. If nothing was sent, headers and status are one block ("Trailers-Only").
-func finish(w http.ResponseWriter, s *framed.Stream, id string, st *status.Status) {
+func (f *Front) finish(w http.ResponseWriter, s *framed.Stream, id string, st *status.Status) {
 	trailer, begun := s.Close()
 	h, prefix := w.Header(), ""
 	if begun {
 		s.Begin()
 		prefix = http.TrailerPrefix
 	}
-	front.WriteMetadata(h, trailer, prefix)
+	f.env.WriteMetadata(h, trailer, prefix)
 	framed.WriteStatus(h, prefix, id, st)
 	if !begun {
 		w.WriteHeader(http.StatusOK)

@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
-	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/framed"
 )
 
@@ -26,7 +25,7 @@ func (f *Front) finish(w http.ResponseWriter, s *framed.Stream, id string, err e
 	}
 	s.Begin()
 	h := http.Header{}
-	front.WriteMetadata(h, trailer, "")
+	f.env.WriteMetadata(h, trailer, "")
 	framed.WriteStatus(h, "", id, st)
 	s.End(flagTrailers, block(h))
 }

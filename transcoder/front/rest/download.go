@@ -41,7 +41,7 @@ func (s *stream) sendRaw(frame *rpc.Frame) error {
 		return err
 	}
 	if err := s.flusher.Written(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func (s *stream) rawMedia(contentType string) string {
 		return typeBytes
 	}
 	if !front.Printable(contentType) {
-		s.drop(1)
+		s.env.Ignored("header", 1)
 		return typeBytes
 	}
 	return contentType
@@ -92,7 +92,7 @@ func (s *stream) writeRaw(data []byte) error {
 		n := min(len(data), downloadBytes)
 		s.json.Bytes = append(s.json.Bytes[:0], data[:n]...)
 		if err := s.write(); err != nil {
-			return gone(err)
+			return front.Gone(err)
 		}
 		data = data[n:]
 	}
@@ -119,7 +119,7 @@ func (s *stream) writeRawMetadata() {
 			if front.Printable(v) {
 				s.w.Header().Add(name, v)
 			} else {
-				s.drop(1)
+				s.env.Ignored("header", 1)
 			}
 		}
 	}

@@ -83,7 +83,7 @@ func (s *stream) bindForm(frame *rpc.Frame, f formType) error {
 	}
 	stop()
 	if len(body) == 0 || f.media == typeForm && looksLikeJSON(body) {
-		return s.bindJSON(frame, body)
+		return s.fill(frame, body)
 	}
 	in := program.Input{Path: s.formVars()}
 	if f.media == typeParts {
@@ -121,23 +121,19 @@ func (s *stream) fillForm(frame *rpc.Frame, in program.Input) error {
 
 func (s *stream) appendForm(wire *front.Buffer, in program.Input) (err error) {
 	f := s.route.Form
-	var ignored, more int
 	if f.Field != 0 || s.query != "" {
-		wire.Bytes, ignored, err = s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: []byte("{}")})
-		s.dropFields(ignored)
+		wire.Bytes, err = s.env.AppendRequest(wire.Bytes, s.route.Request, program.Input{Path: s.path, Query: s.query, Body: []byte("{}")})
 		if err != nil {
 			return err
 		}
 	}
 	if f.Field == 0 {
-		wire.Bytes, more, err = f.Request.AppendWire(wire.Bytes[:0], in)
-		s.dropFields(more)
+		wire.Bytes, err = s.env.AppendRequest(wire.Bytes[:0], f.Request, in)
 		return err
 	}
 	inner := front.TakeBuffer()
 	defer inner.Free()
-	inner.Bytes, more, err = f.Request.AppendWire(inner.Bytes[:0], in)
-	s.dropFields(more)
+	inner.Bytes, err = s.env.AppendRequest(inner.Bytes, f.Request, in)
 	wire.Bytes = protowire.AppendBytes(protowire.AppendTag(wire.Bytes, f.Field, protowire.BytesType), inner.Bytes)
 	return err
 }

@@ -1,13 +1,13 @@
 package rest
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +15,8 @@ import (
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
@@ -34,77 +36,16 @@ func Match(r *http.Request, t *front.Table, path string, b *route.Binding[*front
 	return (&Front{}).match(r, t, path, b) // where a path leads does not depend on the front, only what is said of one that leads nowhere
 }
 
-// match finds the route of a request. grpc-gateway decodes a path before it splits it, so %2F is a slash there and %3A begins a verb; its
-// variables take empty segments; and it gives a form that no POST takes to the GET of that path, so that its query may be long.
+// match finds the route of a request. A form that no POST takes is a GET by grpc-gateway, and HEAD is none.
 func (f *Front) match(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route]) error {
-	err := t.Routes.Match(r.Method, path, b)
-	if !t.GRPCGateway {
-		return err
-	}
-	if strings.Contains(path, "%") {
-		err = f.matchDecoded(r, t, path, b, err)
-	}
-	if err != nil {
-		err = matchEmpty(r, t, path, b, err)
-	}
-	if err != nil && r.Method == http.MethodPost && isForm(r) {
-		var get route.Binding[*front.Route]
-		if t.Routes.Match(http.MethodGet, path, &get) == nil && get.Rule.Value.GRPCGateway {
-			*b, err = get, nil
-		}
+	err := t.Match(r.Method, path, f.env.GRPCGateway, b)
+	if err != nil && r.Method == http.MethodPost && isForm(r) && t.MatchForm(path, b) {
+		return nil
 	}
 	if err == nil && r.Method == http.MethodHead && b.Rule.Value.GRPCGateway && b.Rule.Method != http.MethodHead {
 		return &route.MethodNotAllowedError{Method: r.Method, Allow: t.Routes.Allowed(path)}
 	}
 	return err
-}
-
-// matchDecoded prefers the decoded path where that leads to a route of this kind, and finds no other way to one.
-func (f *Front) matchDecoded(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route], err error) error {
-	plain, bad := url.PathUnescape(path)
-	if bad != nil {
-		return err
-	}
-	var decoded route.Binding[*front.Route]
-	otherwise := t.Routes.Match(r.Method, (&url.URL{Path: plain}).EscapedPath(), &decoded)
-	switch {
-	case otherwise == nil && decoded.Rule.Value.GRPCGateway:
-		*b = decoded
-		return nil
-	case err == nil && b.Rule.Value.GRPCGateway && otherwise != nil, err != nil && otherwise != nil && f.likeGRPCGateway(t, path, allowOf(err)):
-		return otherwise
-	}
-	return err
-}
-
-// nobody stands for an empty segment while a route is looked for: a character of nobody's, which no path has that has one.
-const nobody = "\U0010FFFF"
-
-// matchEmpty finds the route of this kind whose variables take what is empty.
-func matchEmpty(r *http.Request, t *front.Table, path string, b *route.Binding[*front.Route], err error) error {
-	escaped := url.PathEscape(nobody)
-	if !strings.Contains(path, "//") && !strings.HasSuffix(path, "/") || path == "/" || strings.Contains(path, nobody) || strings.Contains(strings.ToUpper(path), escaped) {
-		return err
-	}
-	segments := strings.Split(path[1:], "/")
-	for i, s := range segments {
-		if s == "" {
-			segments[i] = escaped
-		}
-	}
-	var found route.Binding[*front.Route]
-	otherwise := t.Routes.Match(r.Method, "/"+strings.Join(segments, "/"), &found)
-	if not := new(route.MethodNotAllowedError); errors.As(otherwise, &not) {
-		return otherwise
-	}
-	if otherwise != nil || !found.Rule.Value.GRPCGateway {
-		return err
-	}
-	for i := range found.Values {
-		found.Values[i] = strings.ReplaceAll(found.Values[i], nobody, "")
-	}
-	*b = found
-	return nil
 }
 
 func isForm(r *http.Request) bool {
@@ -114,14 +55,16 @@ func isForm(r *http.Request) bool {
 
 // likeGRPCGateway reports whether a request without a route is answered as grpc-gateway does: if all are, or if those at its path
 // would be by another method.
-func (f *Front) likeGRPCGateway(t *front.Table, path string, allow []string) bool {
-	if f.env.GRPCGateway || !t.GRPCGateway {
-		return f.env.GRPCGateway
+func (f *Front) likeGRPCGateway(t *front.Table, path string, err error) bool {
+	return f.env.GRPCGateway || t.GRPCGateway && t.LikeGRPCGateway(path, err)
+}
+
+// isLikeGRPCGateway reports whether OPTIONS is a method like any other at a path: one that its routes have not, for the most part.
+func isLikeGRPCGateway(t *front.Table, path string, err error, b *route.Binding[*front.Route]) bool {
+	if err == nil {
+		return b.Rule.Value.GRPCGateway
 	}
-	return slices.ContainsFunc(allow, func(method string) bool {
-		var b route.Binding[*front.Route]
-		return t.Routes.Match(method, path, &b) == nil && b.Rule.Value.GRPCGateway
-	})
+	return t.GRPCGateway && t.LikeGRPCGateway(path, err)
 }
 
 // refuseLikeGRPCGateway answers a request without a route. A wrong method is 501 there, which is what UNIMPLEMENTED is.
@@ -129,6 +72,7 @@ func (f *Front) refuseLikeGRPCGateway(w http.ResponseWriter, r *http.Request, al
 	code, reason, status := codes.NotFound, "ROUTE_NOT_FOUND", http.StatusNotFound
 	if allow != nil {
 		code, reason, status = codes.Unimplemented, "METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed
+		allow = slices.DeleteFunc(slices.Clone(allow), func(m string) bool { return m == http.MethodHead || m == http.MethodOptions })
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 	}
 	failure := front.FailureOf(rpc.Errorf(code, reason, "%s", http.StatusText(status)))
@@ -148,29 +92,43 @@ func (f *Front) gatewayShape() front.Shape {
 	return front.GRPCGateway
 }
 
-// readLoosely reads a body as grpc-gateway does: whatever its type, and only the first JSON value of it. What takes no body reads
-// none, but a form is part of the query.
+// readLoosely reads a body as grpc-gateway does: whatever its type and coding, and only the first JSON value of it. What takes no body
+// reads none, but a form is part of the query, as in net/http's ParseForm.
 func (s *stream) readLoosely(into *front.Buffer) ([]byte, error) {
-	if s.route.Body == "" && !(s.r.Method == http.MethodPost && isForm(s.r)) {
+	form := s.route.Body == "" && isForm(s.r) && slices.Contains(verbsOfForms, s.r.Method)
+	source := bodyOf(s.r)
+	if source == nil || s.route.Body == "" && !form {
 		return nil, nil
 	}
-	source := bodyOf(s.r)
-	if source == nil {
-		return nil, nil
+	if err := s.certified(); err != nil {
+		return nil, err
 	}
 	if s.r.ContentLength > int64(s.env.BodyBytesMax) {
 		return nil, front.TooLarge(s.env.BodyBytesMax)
 	}
-	coding, _ := checkEncoding(s.r) // what is unknown is ignored there
-	body, err := front.ReadBody(source, coding, int(s.r.ContentLength), s.env.BodyBytesMax, into)
+	body, err := front.ReadBody(source, compress.Identity, int(s.r.ContentLength), s.env.BodyBytesMax, into)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.route.Body == "":
-		s.query = strings.Trim(s.query+"&"+string(body), "&")
+	case form:
+		s.query = strings.Trim(string(body)+"&"+s.query, "&")
 		return nil, nil
 	}
 	return firstValue(body), nil
+}
+
+var verbsOfForms = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
+
+// certified refuses what any web page could send in the name of a caller whom the connection itself identifies. grpc-gateway takes it.
+func (s *stream) certified() error {
+	if s.r.TLS == nil || len(s.r.TLS.PeerCertificates) == 0 {
+		return nil
+	}
+	if len(s.r.Header["Content-Type"]) == 0 {
+		return unsupported(s.r, "a caller with a client certificate names JSON as the Content-Type")
+	}
+	_, err := checkType(s.r)
+	return err
 }
 
 // firstValue is the first JSON value of a text, or all of what does not begin with one.
@@ -186,22 +144,52 @@ func firstValue(text []byte) []byte {
 	return text
 }
 
-// writeEarlyError answers a stream that failed before its first message: in an envelope, unless the request itself was wrong.
+// writeEarlyError answers a stream that failed before its first message: in an envelope if a backend says so, and plainly if the request
+// did not come that far.
 func (s *stream) writeEarlyError(err error) {
-	if !s.route.GRPCGateway || !s.route.Method.ServerStreams || s.misread.Load() {
+	f, h := front.FailureOf(err), s.w.Header()
+	if f.Own && !ofReply(err) || !s.route.GRPCGateway || !s.route.Method.ServerStreams {
 		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 		return
 	}
-	f, h := front.FailureOf(err), s.w.Header()
 	f.SetHeaders(h)
 	h["Content-Type"] = valuesOf[typeJSON]
 	h["X-Content-Type-Options"] = valuesOf["nosniff"]
 	h.Set("Cache-Control", "no-store")
 	h.Set("Gatehouse-Decision-Id", s.call.ID)
 	s.w.WriteHeader(f.HTTP)
-	if s.r.Method != http.MethodHead {
-		_, _ = s.w.Write(append(s.route.Errors.LateJSON(f, s.types), '\n')) // a client that is gone misses it
+	_, _ = s.w.Write(append(s.route.Errors.LateJSON(f, s.types), '\n')) // a client that is gone misses it
+}
+
+// ofReply reports whether the gateway's own error is what became of a backend's answer.
+func ofReply(err error) bool {
+	own := new(rpc.Error)
+	return errors.As(err, &own) && (own.Reason() == "BACKEND_FAILED" || own.Reason() == program.ReasonBadReply)
+}
+
+// passOver takes what cannot be read of a client's messages for their end, where the backend answers meanwhile: grpc-gateway does, and lets
+// the backend have the last word. Log and metrics say what it was. A body that is too large or too slow, or whose client is gone, stays
+// a failure.
+func (s *stream) passOver(err error) error {
+	own := new(rpc.Error)
+	if !s.route.GRPCGateway || !s.route.Method.ServerStreams || !errors.As(err, &own) || own.Code() != codes.InvalidArgument {
+		return err
 	}
+	s.requests.ended = true
+	s.call.PassOver(err)
+	s.env.Ignored("message", 1)
+	return io.EOF
+}
+
+// readValues prepares for JSON values one behind the other, whatever the body's type and coding are called.
+func (s *stream) readValues(q *requests) error {
+	q.values = true
+	body := bodyOf(s.r)
+	if body == nil {
+		return nil
+	}
+	q.source = bufio.NewReaderSize(body, 4096)
+	return s.certified()
 }
 
 // value reads the next JSON value of several, one behind the other with or without space in between.

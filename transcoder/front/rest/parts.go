@@ -25,7 +25,7 @@ func (p *parts) Write(text []byte) (int, error) {
 	if err != nil {
 		s.json.Abandon() // as after write
 		s.json = nil
-		return n, gone(err)
+		return n, front.Gone(err)
 	}
 	return n, nil
 }

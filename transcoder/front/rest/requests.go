@@ -15,7 +15,6 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
-	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 )
 
 // requests is a body of many messages, which are read one by one, as the backend takes them: lines of JSON, or the elements of one
@@ -42,33 +41,36 @@ func (s *stream) receiveNext(frame *rpc.Frame) (err error) {
 			return err
 		}
 	}
-	q := s.requests
+	if err := s.readNext(frame, s.requests); err != nil {
+		return s.passOver(err)
+	}
+	return nil
+}
+
+func (s *stream) readNext(frame *rpc.Frame, q *requests) error {
 	text := front.TakeBuffer()
 	defer text.Free()
 	body, err := q.next(text)
 	if err != nil {
 		return err
 	}
-	wire := front.TakeBuffer()
-	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
-	s.dropFields(ignored)
-	if err != nil {
-		wire.Free()
+	if err := s.fill(frame, body); err != nil {
 		return q.place(err)
 	}
-	wire.Bytes = data
-	wire.Fill(frame)
 	return nil
 }
 
 func (s *stream) newRequests() (*requests, error) {
-	q := &requests{limit: s.env.BodyBytesMax, within: s.within, values: s.route.GRPCGateway}
+	q := &requests{limit: s.env.BodyBytesMax, within: s.within}
+	if s.route.GRPCGateway {
+		return q, s.readValues(q)
+	}
 	var err error
 	var form bool
-	if q.lines, form, err = checkManyType(s.r); err != nil && !s.route.GRPCGateway {
+	if q.lines, form, err = checkManyType(s.r); err != nil {
 		return nil, err
 	}
-	if q.coding, err = checkEncoding(s.r); err != nil && !s.route.GRPCGateway {
+	if q.coding, err = checkEncoding(s.r); err != nil {
 		return nil, err
 	}
 	body := bodyOf(s.r)
@@ -86,7 +88,7 @@ func (s *stream) newRequests() (*requests, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		return nil, q.broken(err)
-	case form && !s.route.GRPCGateway && first != '{' && first != '[':
+	case form && first != '{' && first != '[':
 		return nil, unsupportedMany()
 	case first == '[' && s.route.Elements:
 		q.array = true

@@ -155,9 +155,9 @@ func (s *stream) success() int {
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	if s.route.GRPCGateway {
-		s.drop(front.WriteGRPCGatewayMetadata(h, s.header, false))
+		s.env.WriteGRPCGatewayMetadata(h, s.header, false)
 	} else {
-		s.drop(front.WriteMetadata(h, s.header, ""))
+		s.env.WriteMetadata(h, s.header, "")
 	}
 	if s.route.Request.TakesFieldMask() {
 		h.Add("Vary", program.HeaderFieldMask)
@@ -178,9 +178,9 @@ func (s *stream) writeTrailers() {
 		return
 	}
 	if s.route.GRPCGateway {
-		s.drop(front.WriteGRPCGatewayMetadata(s.w.Header(), s.trailer, true))
+		s.env.WriteGRPCGatewayMetadata(s.w.Header(), s.trailer, true)
 	} else {
-		s.drop(front.WriteMetadata(s.w.Header(), s.trailer, http.TrailerPrefix))
+		s.env.WriteMetadata(s.w.Header(), s.trailer, http.TrailerPrefix)
 	}
 	s.trailer = nil
 }
@@ -194,18 +194,6 @@ var (
 	varyAccept = []string{"Accept"}
 	varyBoth   = []string{"Accept", "Accept-Encoding"}
 )
-
-func (s *stream) dropFields(n int) {
-	if n > 0 {
-		s.env.Ignored("field", n)
-	}
-}
-
-func (s *stream) drop(n int) {
-	if n > 0 {
-		s.env.Ignored("header", n)
-	}
-}
 
 // wantsTrailers reports whether the client said that it reads trailers (RFC 9110, section 10.1.4).
 func (s *stream) wantsTrailers() bool {

@@ -44,12 +44,13 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		return
 	}
 	path, query := target(r)
-	if r.Method == http.MethodOptions {
+	var b route.Binding[*front.Route]
+	err := f.match(r, t, path, &b)
+	switch {
+	case r.Method == http.MethodOptions && !isLikeGRPCGateway(t, path, err, &b):
 		f.options(w, r, t, path)
 		return
-	}
-	var b route.Binding[*front.Route]
-	if err := f.match(r, t, path, &b); err != nil {
+	case err != nil:
 		f.refuse(w, r, t, path, err)
 		return
 	}
@@ -85,7 +86,7 @@ func (f *Front) refuse(w http.ResponseWriter, r *http.Request, t *front.Table, p
 		return
 	case errors.As(err, &malformed):
 		err = rpc.Errorf(codes.InvalidArgument, "MALFORMED_PATH", "%s", malformed)
-	case f.likeGRPCGateway(t, path, allowOf(err)):
+	case f.likeGRPCGateway(t, path, err):
 		f.refuseLikeGRPCGateway(w, r, allowOf(err))
 		return
 	case errors.As(err, &not):

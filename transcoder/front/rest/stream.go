@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -63,8 +62,7 @@ type stream struct {
 	torn       bool            // parts of a message have left, and the rest has not
 	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
-	failed     error       // why the only reply could not be kept
-	misread    atomic.Bool // the request was wrong
+	failed     error // why the only reply could not be kept
 	flusher    front.Flusher
 
 	messages  int64       // that were sent of many
@@ -82,7 +80,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, namesOf(b.Rule.Value)),
 	}
 	c := s.call
-	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
+	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && !s.route.GRPCGateway && len(values) == 1 && front.Printable(values[0]) {
 		c.Metadata["content-range"] = values // an upload may be resumed
 	}
 	if r.Method == http.MethodHead {
@@ -159,9 +157,7 @@ func (s *stream) RecvMsg(m any) error {
 		return io.EOF
 	}
 	s.received = true
-	err := s.bind(frame)
-	s.misread.Store(err != nil)
-	return err
+	return s.bind(frame)
 }
 
 // takesMany reports whether the body may have many messages. Without a body path and query are the only one.
@@ -200,20 +196,12 @@ func (s *stream) bind(frame *rpc.Frame) error {
 		return s.offersForms(err)
 	}
 	stop()
-	return s.bindJSON(frame, body)
+	return s.fill(frame, body)
 }
 
-func (s *stream) bindJSON(frame *rpc.Frame, body []byte) error {
-	wire := front.TakeBuffer()
-	data, ignored, err := s.route.Request.AppendWire(wire.Bytes[:0], program.Input{Path: s.path, Query: s.query, Body: body})
-	s.dropFields(ignored)
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = data
-	wire.Fill(frame)
-	return nil
+// fill makes the frame hold what path, query and a JSON text say.
+func (s *stream) fill(frame *rpc.Frame, text []byte) error {
+	return s.env.FillRequest(frame, s.route.Request, program.Input{Path: s.path, Query: s.query, Body: text})
 }
 
 // readOnly reads a body that is one message.
@@ -316,10 +304,10 @@ func (s *stream) onlyReply() error {
 // writeLine writes what is in s.json. It leaves when nothing follows at once.
 func (s *stream) writeLine() error {
 	if err := s.write(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	if err := s.flusher.Written(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	return nil
 }
@@ -333,10 +321,6 @@ func (s *stream) write() error {
 		s.json = nil
 	}
 	return err
-}
-
-func gone(err error) error {
-	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the reply did").Because(err)
 }
 
 // SetHeader adds header metadata.

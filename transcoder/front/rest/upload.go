@@ -54,9 +54,7 @@ func (s *stream) bindRaw(frame *rpc.Frame) error {
 
 // bindRest appends what path and query set.
 func (s *stream) bindRest(dst []byte) ([]byte, error) {
-	data, ignored, err := s.route.Request.AppendWire(dst, program.Input{Path: s.path, Query: s.query})
-	s.dropFields(ignored)
-	return data, err
+	return s.env.AppendRequest(dst, s.route.Request, program.Input{Path: s.path, Query: s.query})
 }
 
 // mediaOf is what the client says that the body is, whatever that is.

@@ -24,7 +24,7 @@ const credentialBytesMax = 17 << 10
 func (s *stream) authenticate() error {
 	conn, err := s.accept()
 	if err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	first := make(chan received, 1)
 	go func() {
@@ -37,7 +37,7 @@ func (s *stream) authenticate() error {
 	case got.err == io.EOF:
 		return unauthenticated("it is empty")
 	case errors.Is(got.err, context.Canceled):
-		return gone(got.err)
+		return front.Gone(got.err)
 	case got.err != nil:
 		return got.err
 	}

@@ -154,9 +154,5 @@ func (s *stream) lost(err error) error {
 		return rpc.Errorf(codes.DeadlineExceeded, "BODY_TOO_SLOW", "the message did not arrive in time").Because(errSlow)
 	}
 	s.cancel(errGone)
-	return gone(err)
-}
-
-func gone(err error) error {
-	return rpc.Errorf(codes.Canceled, "CLIENT_GONE", "the connection ended before the call did").Because(err)
+	return front.Gone(err)
 }

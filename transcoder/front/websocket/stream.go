@@ -179,7 +179,7 @@ func (s *stream) RecvMsg(m any) error {
 	}
 	conn, err := s.accept()
 	if err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	if !s.face.Method.ClientStreams {
 		return s.receiveOnly(conn, frame)
@@ -236,18 +236,7 @@ func (s *stream) fill(frame *rpc.Frame, got received) error {
 		return nil
 	}
 	defer got.text.Free()
-	wire := front.TakeBuffer()
-	data, ignored, err := s.face.request.AppendWire(wire.Bytes[:0], program.Input{Path: s.face.path, Query: s.face.query, Body: got.text.Bytes})
-	if ignored > 0 {
-		s.env.Ignored("field", ignored)
-	}
-	if err != nil {
-		wire.Free()
-		return err
-	}
-	wire.Bytes = data
-	wire.Fill(frame)
-	return nil
+	return s.env.FillRequest(frame, s.face.request, program.Input{Path: s.face.path, Query: s.face.query, Body: got.text.Bytes})
 }
 
 // watch reads on when the client has sent what it had to, to hear that it is gone. Anything else ends the call, too; the
@@ -275,7 +264,7 @@ func (s *stream) SendMsg(m any) error {
 		return fmt.Errorf("websocket sends *rpc.Frame, not %T", m)
 	}
 	if _, err := s.accept(); err != nil {
-		return gone(err)
+		return front.Gone(err)
 	}
 	s.mu.Lock()
 	s.headerDone = true

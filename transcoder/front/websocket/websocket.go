@@ -110,7 +110,7 @@ func find(r *http.Request, t *front.Table) (*face, error) {
 	}
 	for _, verb := range verbs {
 		var b route.Binding[*front.Route]
-		err := t.Routes.Match(verb, path, &b)
+		err := t.Match(verb, path, false, &b)
 		if malformed := new(route.PathError); errors.As(err, &malformed) {
 			return nil, rpc.Errorf(codes.InvalidArgument, "MALFORMED_PATH", "%s", malformed)
 		}
