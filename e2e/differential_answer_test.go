@@ -49,16 +49,6 @@ func ask(t *testing.T, address string, c testCase) reply {
 		}
 	case media == "application/x-ndjson":
 		a.stream(lines)
-	case isEnvelope(lines[0]):
-		// grpc-gateway wraps the messages of a stream, and calls the lines application/json, which they are not.
-		for i, line := range lines {
-			var envelope struct{ Result json.RawMessage }
-			if json.Unmarshal([]byte(line), &envelope) == nil && envelope.Result != nil {
-				lines[i] = string(envelope.Result)
-			}
-		}
-		a.media = "application/x-ndjson"
-		a.stream(lines)
 	default:
 		a.body = strings.Join(lines, " ")
 	}
@@ -97,12 +87,6 @@ func inOrder(labels string) string {
 		return labels
 	}
 	return `"labels":` + string(sorted)
-}
-
-// isEnvelope reports whether a line is {"result": …} and nothing else, which no message of the demo is.
-func isEnvelope(line string) bool {
-	var m map[string]json.RawMessage
-	return json.Unmarshal([]byte(line), &m) == nil && len(m) == 1 && m["result"] != nil
 }
 
 // errorOf reads an error in either shape; nil if it is something else.

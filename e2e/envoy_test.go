@@ -17,6 +17,8 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/registry/compile"
 )
 
+var update = flag.Bool("update", false, "write the answers of this run into the differences that are listed")
+
 var envoyBinary = flag.String("envoy", "", "path of Envoy, for make differential")
 
 // TestEnvoy gives Envoy's grpc_json_transcoder and Gatehouse the requests of TestDifferential, and writes where they
@@ -26,7 +28,7 @@ func TestEnvoy(t *testing.T) {
 	t.Parallel()
 	d := newFreshDemo(t)
 	dir := withoutResponseBody(t, newShop(t).proto(t))
-	gatehouse := differentialGatehouse(t, d, dir, differentialConfig)
+	gatehouse := differentialGatehouse(t, dir, d.target, differentialConfig)
 	requests := differentialRequests(t)
 	const file, name, page = "testdata/differential/envoy.txt", "envoy", "../docs/differences.md"
 	listed := readDifferences(t, file, name)
@@ -44,6 +46,21 @@ func TestEnvoy(t *testing.T) {
 	if text, err := os.ReadFile(page); err != nil || string(text) != pageOf(len(requests), listed) {
 		t.Errorf("%s is not what is listed (%v); run the test with -update", page, err)
 	}
+}
+
+// compareGateways sends each request to a peer and to Gatehouse, and returns where the answers differ.
+func compareGateways(t *testing.T, d *freshDemo, requests []testCase, gatehouse string, peer func(testCase) reply) (found []difference) {
+	t.Helper()
+	for _, c := range requests {
+		d.renew(t)
+		theirs := peer(c)
+		d.renew(t)
+		ours := ask(t, gatehouse, c)
+		if !theirs.agrees(ours) {
+			found = append(found, difference{request: requestText(c), theirs: theirs.String(), ours: ours.String()})
+		}
+	}
+	return found
 }
 
 // answeredAnew is what is listed, with what Gatehouse answers now.

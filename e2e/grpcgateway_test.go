@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -26,6 +27,10 @@ service Old {
   rpc Deep(Thing) returns (Thing) { option (google.api.http) = {get: "/new/{name}/{a}"}; }
   rpc Names(Thing) returns (Thing) { option (google.api.http) = {get: "/names/{tags}"}; }
   rpc Make(Thing) returns (Thing) { option (google.api.http) = {post: "/old", body: "*"}; }
+  rpc Save(Thing) returns (Thing) {
+    option (google.api.http) = {post: "/saved", body: "*"};
+    option (gatehouse.policy.v1.method) = {forms: true};
+  }
   rpc List(Thing) returns (stream Thing) { option (google.api.http) = {get: "/old"}; }
   rpc Put(stream Thing) returns (Thing) { option (google.api.http) = {post: "/old:put", body: "*"}; }
   rpc Talk(stream Thing) returns (stream Thing) { option (google.api.http) = {post: "/old:talk", body: "*"}; }
@@ -155,8 +160,11 @@ func TestGRPCGatewayRubbish(t *testing.T) {
 	if metrics := fetch(t, "GET", "http://"+b.gateway.Admin+"/metrics", "").Text; !strings.Contains(metrics, `gatehouse_ignored_total{kind="message"} 6`) {
 		t.Errorf("metrics:\n%s", metrics)
 	}
-	if resp, text := b.call(t, "POST", "/old:talk", `{"name":"`+strings.Repeat("a", 100)+`"}`); resp.StatusCode != 413 || !strings.HasPrefix(text, `{"code":8,`) {
-		t.Errorf("too large: %d %s", resp.StatusCode, text)
+	for _, first := range []string{"", `{"name":"a"}`} {
+		resp, text := b.call(t, "POST", "/old:talk", first+`{"name":"`+strings.Repeat("a", 100)+`"}`)
+		if resp.StatusCode != 413 || !strings.HasPrefix(text, `{"code":8,`) {
+			t.Errorf("too large behind %q: %d %s", first, resp.StatusCode, text)
+		}
 	}
 }
 
@@ -204,10 +212,14 @@ func TestGRPCGatewayBodies(t *testing.T) {
 		{"GET", "/old/a%252Fb", "", "", `{"name":"a%2Fb",` + unset + `}`},
 		{"GET", "/names/a,b", "", "", `{"name":"","size":"0","tags":["a","b"],"part":null}`},
 		{"POST", "/old/x", "application/x-www-form-urlencoded", "size=3&tags=a+b", `{"name":"x","size":"3","tags":["a b"],"part":null}`},
+		{"POST", "/saved", "application/x-www-form-urlencoded", "size=%2B3&nope=1", `{"name":"","size":"3","tags":[],"part":null}`},
 	} {
 		if resp, text := b.call(t, c.verb, c.path, c.body, "Content-Type", c.media, "Accept", "text/html"); resp.StatusCode != 200 || text != c.want {
 			t.Errorf("%s %s %s: %d %s, want %s", c.verb, c.path, c.body, resp.StatusCode, text, c.want)
 		}
+	}
+	if resp, text := b.call(t, "POST", "/old", "size=3", "Content-Type", "application/x-www-form-urlencoded"); resp.StatusCode != 400 {
+		t.Errorf("a body is JSON, unless the method takes forms: %d %s", resp.StatusCode, text)
 	}
 	if resp, text := b.call(t, "GET", "/old/a%2Fb", ""); resp.StatusCode != 404 {
 		t.Errorf("an escaped slash is one: %d %s", resp.StatusCode, text)
@@ -221,6 +233,16 @@ func TestGRPCGatewayBodies(t *testing.T) {
 		if resp, text := b.call(t, "GET", path, ""); resp.StatusCode != want {
 			t.Errorf("%s: %d %s, want %d", path, resp.StatusCode, text, want)
 		}
+	}
+}
+
+// TestGRPCGatewayWebSocket finds routes as REST does.
+func TestGRPCGatewayWebSocket(t *testing.T) {
+	b := newBodies(t, movedProto)
+	for path, want := range map[string]string{"/old/x": "x", "/old%2Fx": "x", "/old/a%252Fb": "a%2Fb", "/old/..": "..", "/old/": ""} {
+		s := openSocket(t, b.gateway, path, nil)
+		s.hear(`{"name":"` + want + `"`)
+		s.end(websocket.StatusNormalClosure)
 	}
 }
 

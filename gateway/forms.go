@@ -14,7 +14,7 @@ import (
 
 // form compiles what a rule takes HTML forms by, nil if it takes none. vars are the variables of its path.
 func (c *compiler) form(md protoreflect.MethodDescriptor, r rule, vars []string, options program.Options) (*front.Form, error) {
-	options.PartialResponses, options.GRPCGateway = false, false // what a form names are fields; grpc-gateway reads no forms
+	options.PartialResponses = false // what a form names are fields
 	switch {
 	case !methodOptions(md).GetForms():
 		return nil, nil

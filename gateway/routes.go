@@ -83,6 +83,10 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	for _, w := range request.Warnings() {
 		c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, fmt.Sprintf("%s: %s %s: %s", u.method.Name(), r.verb, r.path, w)))
 	}
+	rawRequest := rawBody(u.method.Input.Descriptor, r.body, "*")
+	if like {
+		rawRequest = nil // grpc-gateway reads the JSON of a google.api.HttpBody, and writes only replies as they are
+	}
 	return route.Rule[*front.Route]{
 		Method:   r.verb,
 		Template: template,
@@ -90,7 +94,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 		Decode:   pathDecode(c.cfg.GetRest()),
 		Value: &front.Route{
 			Endpoint: endpoint, Request: request, Response: response, Body: r.body, ResponseBody: r.responseBody, JSON: options,
-			RawRequest: rawBody(u.method.Input.Descriptor, r.body, "*"), RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
+			RawRequest: rawRequest, RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
 			Form:     form,
 			Elements: u.method.ClientStreams && !like && !takesArray(u.method.Input.Descriptor, r.body),
 			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success, GRPCGateway: like,

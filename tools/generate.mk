@@ -8,7 +8,7 @@ BUF := tools/node_modules/.bin/buf
 TOOL := go tool -modfile=tools/go.mod
 PROTO_INCLUDE := .build/include
 PROTO_FRESH := .build/generated
-GENERATED := internal/gen e2e/differential/acme
+GENERATED := internal/gen e2e/differential/acme e2e/differential/kinds
 PROTO_PUBLIC := proto/gatehouse/policy/v1
 
 .PHONY: generate check-generated lint-proto proto-include
@@ -18,6 +18,7 @@ generate: $(BUF) proto-include
 	@rm -rf $(PROTO_FRESH)
 	$(BUF) generate --output $(PROTO_FRESH)
 	$(BUF) generate --template buf.gen.gateway.yaml --output $(PROTO_FRESH)
+	$(BUF) generate --template buf.gen.kinds.yaml --output $(PROTO_FRESH)
 	@# Swapped only when something changed, so that files of deleted schemas go and builds stay cached.
 	@for dir in $(GENERATED); do \
 		diff -rq $(PROTO_FRESH)/$$dir $$dir >/dev/null 2>&1 || \

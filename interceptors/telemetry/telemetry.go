@@ -97,7 +97,7 @@ func (t *Telemetry) instruments() error {
 		observe    func(metric.Int64Observer)
 	}{
 		{"gatehouse_calls", "Calls that ended, by method and status code.", t.observeCalls},
-		{"gatehouse_ignored", "Fields, parameters and headers that were left out.", t.observeIgnored},
+		{"gatehouse_ignored", "Fields, parameters, headers and messages that were left out.", t.observeIgnored},
 		{"gatehouse_unrouted_requests", "Requests that reached no method, by HTTP status.", t.observeUnrouted},
 	} {
 		if err := t.counter(c.name, c.help, c.observe); err != nil {
@@ -132,7 +132,7 @@ func (t *Telemetry) Check(m *rpc.Method) rpc.Check {
 	}
 }
 
-// Ignored counts n fields, parameters or headers that were left out, by their kind.
+// Ignored counts n fields, parameters, headers or messages that were left out, by their kind.
 func (t *Telemetry) Ignored(kind string, n int) {
 	t.mu.Lock()
 	count, ok := t.ignored[kind]

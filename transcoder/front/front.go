@@ -139,7 +139,7 @@ type Env struct {
 	// Heartbeat is how long a client of server-sent events hears nothing before it is sent a comment, and Retry what it is told to
 	// wait before it comes again; 0 is never, and nothing.
 	Heartbeat, Retry time.Duration
-	// Ignored counts a field, parameter or header that was left out, by its kind: "field", "header". Never nil.
+	// Ignored counts a field, parameter, header or message that was left out, by its kind: "field", "header", "message". Never nil.
 	Ignored func(kind string, n int)
 	// Done reports a request that ended before it reached a method, such as an unknown path, by its HTTP status.
 	// Never nil.

@@ -27,6 +27,11 @@ func (t *Table) Match(method, path string, all bool, b *route.Binding[*Route]) e
 	if err != nil && full != "" {
 		err = t.matchInstead(method, full, false, err, b)
 	}
+	if err == nil && b.Rule.Value.GRPCGateway {
+		for i, v := range b.Rule.Template.Vars {
+			b.Values[i] = b.Rule.Template.WithEmpty(v, b.Values[i])
+		}
+	}
 	return err
 }
 
@@ -78,7 +83,7 @@ func spellings(path string) (odd, full string) {
 	if bad != nil || hasStandIn(plain) || !strings.HasPrefix(plain, "/") {
 		return "", ""
 	}
-	if strings.Contains(path, "%") || strings.Contains(path, "/.") || !utf8.ValidString(path) {
+	if strings.Contains(path, "%") || strings.Contains(path, "/.") || strings.Contains(path, "/:") || !utf8.ValidString(path) {
 		odd = standInForOdd(plain)
 	}
 	if plain != "/" && (strings.Contains(plain, "//") || strings.HasSuffix(plain, "/")) {
@@ -91,8 +96,8 @@ func isStandIn(r rune) bool { return r >= standIns && r <= standInEmpty }
 
 func hasStandIn(path string) bool { return strings.ContainsFunc(path, isStandIn) }
 
-// standInForOdd spells a decoded path as routes are looked for, with stand-ins for NUL, for bytes that are no UTF-8 and for segments of
-// dots.
+// standInForOdd spells a decoded path as routes are looked for, with stand-ins for NUL, for bytes that are no UTF-8, for segments of
+// dots, and for a colon that nothing stands before: what follows that is no verb.
 func standInForOdd(path string) string {
 	var b strings.Builder
 	segments := strings.Split(path, "/")
@@ -104,10 +109,10 @@ func standInForOdd(path string) string {
 		if i == len(segments)-1 {
 			name = segment[:max(strings.LastIndexByte(segment, ':'), 0)] // a verb may follow
 		}
-		dots := dotted(segment) || dotted(name)
+		dots, verbless := dotted(segment) || dotted(name), i == len(segments)-1
 		for k, r := range segment {
 			switch c := segment[k]; {
-			case c == 0, c == '.' && dots, r == utf8.RuneError && !strings.HasPrefix(segment[k:], string(utf8.RuneError)):
+			case c == 0, c == '.' && dots, c == ':' && k == 0 && verbless, r == utf8.RuneError && !strings.HasPrefix(segment[k:], string(utf8.RuneError)):
 				b.WriteRune(standIns + rune(c))
 			default:
 				b.WriteRune(r)

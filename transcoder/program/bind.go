@@ -12,7 +12,7 @@ func (d *decoder) bindPath(r *Request, values []string) error {
 		v := &r.vars[i]
 		d.nodes[v.node].bound = true
 		text := values[i]
-		for more := text != "" || !v.csv; more; {
+		for more := text != "" || !v.csv || d.loose; more; {
 			one := text
 			if v.csv {
 				one, text, more = strings.Cut(text, ",")
@@ -21,7 +21,7 @@ func (d *decoder) bindPath(r *Request, values []string) error {
 			}
 			d.spare = append(d.spare[:0], one...)
 			start, ok := len(d.content), false
-			if d.content, ok = r.options.appendParameter(d.content, d.nodes[v.node].f, d.spare); !ok {
+			if d.content, ok = d.appendPathValue(r, d.nodes[v.node].f, d.spare); !ok {
 				if err := d.misfit(r, d.nodes[v.node].f, v.path.name, []byte(one), "the path has %s where it takes %s"); err != nil {
 					return err
 				}
@@ -63,7 +63,7 @@ func (d *decoder) bindParameter(r *Request, p *pair) error {
 		return invalid(ReasonInvalidParameter, string(p.key), fmt.Sprintf(
 			"the parameter names a field %d levels deep; at most %d are allowed", names, r.options.QueryDepthMax))
 	}
-	if d.loose {
+	if d.loose && !p.file {
 		if ok, err := d.bindEntry(r, p); ok {
 			return err
 		}

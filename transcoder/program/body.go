@@ -37,13 +37,16 @@ func (d *decoder) decode(dst []byte, r *Request) ([]byte, error) {
 		dst = d.takeBound(dst, start)
 	case r.body.field != nil:
 		d.masked = r.mask != nil && d.infers(d.child(0, r.mask))
-		d.noBody = blank && !r.body.fillable
+		d.noBody = blank && !r.body.fillable && !(d.loose && isMessage(d.nodes[r.body.node].f))
 	}
 	d.reserve(r.table)
 	if dst, required = d.rest(dst, 0, r.table, base); required < 0 {
 		return dst, d.err()
 	}
-	if len(d.paths) > 0 {
+	if d.loose && r.mask != nil {
+		d.finishMask(r)
+	}
+	if len(d.paths) > 0 || d.loose && d.masked {
 		dst = appendTag(dst, r.mask.tag)
 		if r.mask.op == opGroup {
 			dst = appendTag(append(dst, d.paths...), groupEnd(r.mask.tag))
@@ -61,9 +64,8 @@ func (d *decoder) decode(dst []byte, r *Request) ([]byte, error) {
 	return dst, d.late
 }
 
-// infers tells whether the mask at node n is inferred from the body: not if it came as a parameter, but grpc-gateway adds parameters for
-// the mask's own paths to what it infers.
-func (d *decoder) infers(n int32) bool { return n == none || d.loose && !d.nodes[n].bound }
+// infers tells whether the mask at node n is inferred from the body: not if it came as a parameter. grpc-gateway always infers it first.
+func (d *decoder) infers(n int32) bool { return n == none || d.loose }
 
 // ended tells whether nothing follows at text[i].
 func (d *decoder) ended(i int) bool {
@@ -100,6 +102,9 @@ func (d *decoder) bodyField(dst []byte, n int32) ([]byte, bool) {
 	f := d.nodes[n].f
 	if isBlank(d.text) {
 		d.text = []byte("{}")
+		if d.loose && !fillable(f) {
+			return d.appendEmpty(dst, f), true
+		}
 	}
 	over := int32(none)
 	if d.nodes[n].child != 0 {
@@ -108,7 +113,7 @@ func (d *decoder) bodyField(dst []byte, n int32) ([]byte, bool) {
 	i := space(d.text, 0)
 	message := f.card == cardSingle && f.message != nil
 	switch {
-	case d.at(i) == 'n' && !f.null && (!message || f.message.form == formWrapper):
+	case d.at(i) == 'n' && !f.null && (!message || f.message.form == formWrapper && !d.loose):
 		i = d.literal(i, "null")
 	case message:
 		dst, i = d.single(dst, i, f, over)

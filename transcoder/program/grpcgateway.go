@@ -3,6 +3,7 @@ package program
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -266,15 +267,80 @@ func (d *decoder) appendEntry(r *Request, f *field, p *pair, key []byte) error {
 	return nil
 }
 
+// appendPathValue appends the value of a variable. Times are as in ProtoJSON there, also between quotes.
+func (d *decoder) appendPathValue(r *Request, f *field, text []byte) ([]byte, bool) {
+	o := &r.options
+	if d.loose && f.message != nil && (f.message.kind == kindTimestamp || f.message.kind == kindDuration) {
+		strict := r.options
+		strict.GRPCGateway = false
+		o, text = &strict, bytes.Trim(text, `"`)
+	}
+	return o.appendParameter(d.content, f, text)
+}
+
 // misfit refuses the text of a field. To text that is no UTF-8 grpc-gateway says nothing before it sends the message, which fails
-// within: then its answer is INTERNAL, unless something else is wrong, too.
+// within: then its answer is INTERNAL, unless something else is wrong, too. The same becomes of it where a variable takes an enum.
 func (d *decoder) misfit(r *Request, f *field, name string, text []byte, format string) error {
 	op := f.textOp()
-	if d.loose && !utf8.Valid(text) && (op == opString || f.message != nil && f.message.kind == kindFieldMask) {
+	if d.loose && !utf8.Valid(text) && (op == opString || f.message != nil && f.message.kind == kindFieldMask || op == opEnum && strings.HasPrefix(format, "the path")) {
 		d.tell(rpc.Errorf(codes.Internal, ReasonInvalidParameter, "%s: the text is not UTF-8, so no message can hold it", clip(name, 128)))
 		return nil
 	}
 	return invalid(ReasonInvalidParameter, name, fmt.Sprintf(format, shown(f.fd, string(text)), expected(f.fd)))
+}
+
+// isMessage tells whether a body that is absent is an empty message by grpc-gateway: wrappers and times are, too.
+func isMessage(f *field) bool { return f.card == cardSingle && f.message != nil }
+
+// appendEmpty appends a field that is an empty message.
+func (d *decoder) appendEmpty(dst []byte, f *field) []byte {
+	if f.op == opGroup {
+		return appendTag(appendTag(dst, f.tag), groupEnd(f.tag))
+	}
+	return append(appendTag(dst, f.tag), 0)
+}
+
+// finishMask puts the paths of an inferred mask in order. There is a mask even of no paths, unless it came as a parameter; parameters for its
+// own paths add to it.
+func (d *decoder) finishMask(r *Request) {
+	if n := d.child(0, r.mask); n != none && d.nodes[n].bound {
+		d.masked, d.paths = false, d.paths[:0]
+		return
+	}
+	d.masked = true
+	var paths [][]byte
+	for rest := d.paths; len(rest) > 0; {
+		path, n := protowire.ConsumeBytes(rest[1:]) // behind its tag
+		paths, rest = append(paths, bytes.Clone(path)), rest[1+n:]
+	}
+	slices.SortFunc(paths, bytes.Compare)
+	d.paths = d.paths[:0]
+	for _, path := range paths {
+		d.paths = protowire.AppendBytes(append(d.paths, tagPath), path)
+	}
+}
+
+// collectInside adds the paths of what is in a Struct or a Value: grpc-gateway takes the names in it for those of fields.
+func (d *decoder) collectInside(text []byte) {
+	var value any
+	if json.Unmarshal(text, &value) != nil { // it was read as one already
+		return
+	}
+	d.collectNames(value)
+}
+
+func (d *decoder) collectNames(value any) {
+	object, _ := value.(map[string]any)
+	if len(object) == 0 {
+		d.collect()
+		return
+	}
+	for name, inner := range object {
+		mark := len(d.prefix)
+		d.prefix = append(append(d.prefix, '.'), name...)
+		d.collectNames(inner)
+		d.prefix = d.prefix[:mark]
+	}
 }
 
 // appendPaths appends a FieldMask of the names as they are written.

@@ -181,6 +181,11 @@ func (d *decoder) bytes(dst []byte, i int) ([]byte, int) {
 	if next < 0 {
 		return dst, -1
 	}
+	if d.loose && bytes.ContainsAny(text, "\r\n") {
+		if plain, ok := bytesAsProtoJSON(string(text)); ok {
+			text = plain
+		}
+	}
 	dst, ok := appendBase64(dst, text)
 	switch {
 	case ok:

@@ -35,13 +35,16 @@ func (d *decoder) named(dst []byte, at, i int, f *field, child int32) ([]byte, i
 	}
 	inside = inside && !d.isEmptyObject(i)
 	d.masked, d.dropped = inside, false
+	start := i
 	if child != none {
 		dst, i = d.overlaid(dst, i, f, child)
 	} else {
 		dst, i = d.field(dst, i, f)
 	}
 	dropped := d.dropped && f.card == cardSingle && f.enum != nil
-	if !inside && (d.loose || !dropped && (child == none || !d.nodes[child].bound)) {
+	if d.loose && i >= 0 && f.card != cardMap && f.message != nil && (f.message.kind == kindStruct || f.message.kind == kindValue) {
+		d.collectInside(d.text[start:i])
+	} else if !inside && (d.loose || !dropped && (child == none || !d.nodes[child].bound)) {
 		d.collect()
 	}
 	d.masked, d.prefix = true, d.prefix[:mark]

@@ -88,6 +88,9 @@ func (d *decoder) member(dst []byte, at, i int, t *table, f *field, over int32, 
 	if over != none {
 		child = d.child(over, f)
 	}
+	if d.loose && d.masked && f.card == cardSingle && f.message != nil && f.message.kind == kindAny && (d.at(i) == 'n' || d.isEmptyObject(i)) {
+		return d.fail(dst, i, "no mask can name an Any without @type")
+	}
 	if d.at(i) == 'n' && !f.null {
 		i = d.literal(i, "null")
 		if d.masked && i >= 0 {

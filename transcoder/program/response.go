@@ -47,6 +47,17 @@ func (c *Compiler) Response(md protoreflect.MessageDescriptor, responseBody stri
 	only := r.table.fields[fd.Index()]
 	only.key, only.absent = nil, nil
 	r.only, r.absent = &only, absentJSON(fd, o)
+	if o.GRPCGateway && fd.Message() != nil && fd.Cardinality() != protoreflect.Repeated && !takesNull(fd) {
+		empty, err := c.Response(fd.Message(), "", o) // which grpc-gateway writes for one that is not set
+		if err != nil {
+			return nil, err
+		}
+		text, err := empty.AppendJSON(nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		r.absent = string(text)
+	}
 	return r, nil
 }
 

@@ -1,6 +1,9 @@
 package route
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 const (
 	// segmentsMax bounds the segments of a template, and with it the depth of
@@ -55,6 +58,15 @@ func (t *Template) Shape() string {
 // endsDeep reports whether ** is the last segment; such a template takes a
 // trailing slash.
 func (t *Template) endsDeep() bool { return t.deep >= 0 && t.deep == len(t.segments)-1 }
+
+// WithEmpty returns a value of a variable with an empty segment in the place of a ** that stands for no segment, which the value does not
+// show: that of {name=files/**} is files/ then, as grpc-gateway has it.
+func (t *Template) WithEmpty(v Var, value string) string {
+	if t.deep < v.from || t.deep >= v.to || v.to-v.from == 1 || strings.Count(value, "/")+2 != v.to-v.from {
+		return value
+	}
+	return strings.Join(slices.Insert(strings.Split(value, "/"), t.deep-v.from, ""), "/")
+}
 
 // span is where the segments of a variable are in any path that the template
 // matches: [from, to), counted from the path's end where they follow **, and so

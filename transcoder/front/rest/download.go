@@ -40,9 +40,16 @@ func (s *stream) sendRaw(frame *rpc.Frame) error {
 	if err := s.writeRaw(body.data); err != nil {
 		return err
 	}
+	if s.route.GRPCGateway {
+		if err := s.writeRaw([]byte{'\n'}); err != nil {
+			return err
+		}
+		s.torn = false // an error is one more line
+	}
 	if err := s.flusher.Written(); err != nil {
 		return front.Gone(err)
 	}
+	s.messages++
 	return nil
 }
 
@@ -128,5 +135,5 @@ func (s *stream) writeRawMetadata() {
 // partial reports whether the backend answered a range of what was asked for (RFC 9110, section 14): it says which, and the
 // client had asked for one.
 func (s *stream) partial() bool {
-	return s.route.RawReply != nil && s.r.Method == http.MethodGet && s.r.Header["Range"] != nil && len(s.header["content-range"]) == 1
+	return s.route.RawReply != nil && !s.route.GRPCGateway && s.r.Method == http.MethodGet && s.r.Header["Range"] != nil && len(s.header["content-range"]) == 1
 }

@@ -12,11 +12,11 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
-	"github.com/gatehouse-gateway/gatehouse/transcoder/program"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/route"
 )
 
@@ -43,7 +43,7 @@ func (f *Front) match(r *http.Request, t *front.Table, path string, b *route.Bin
 		return nil
 	}
 	if err == nil && r.Method == http.MethodHead && b.Rule.Value.GRPCGateway && b.Rule.Method != http.MethodHead {
-		return &route.MethodNotAllowedError{Method: r.Method, Allow: t.Routes.Allowed(path)}
+		return &route.MethodNotAllowedError{Method: r.Method, Allow: []string{b.Rule.Method}}
 	}
 	return err
 }
@@ -59,10 +59,13 @@ func (f *Front) likeGRPCGateway(t *front.Table, path string, err error) bool {
 	return f.env.GRPCGateway || t.GRPCGateway && t.LikeGRPCGateway(path, err)
 }
 
-// isLikeGRPCGateway reports whether OPTIONS is a method like any other at a path: one that its routes have not, for the most part.
-func isLikeGRPCGateway(t *front.Table, path string, err error, b *route.Binding[*front.Route]) bool {
-	if err == nil {
+// takesOptions reports whether OPTIONS is a method like any other at a path: one that its routes have not, for the most part.
+func (f *Front) takesOptions(t *front.Table, path string, err error, b *route.Binding[*front.Route]) bool {
+	switch {
+	case err == nil:
 		return b.Rule.Value.GRPCGateway
+	case allowOf(err) == nil:
+		return f.env.GRPCGateway
 	}
 	return t.GRPCGateway && t.LikeGRPCGateway(path, err)
 }
@@ -144,11 +147,13 @@ func firstValue(text []byte) []byte {
 	return text
 }
 
-// writeEarlyError answers a stream that failed before its first message: in an envelope if a backend says so, and plainly if the request
-// did not come that far.
+// writeEarlyError answers a stream that failed before its first message: in an envelope, unless the request could not be read, or no backend
+// began to answer it. What the gateway's checks refuse, a backend's did behind grpc-gateway.
 func (s *stream) writeEarlyError(err error) {
 	f, h := front.FailureOf(err), s.w.Header()
-	if f.Own && !ofReply(err) || !s.route.GRPCGateway || !s.route.Method.ServerStreams {
+	code := f.Status.Code()
+	unanswered := s.misread.Load() || f.Own && (code == codes.Unavailable || code == codes.DeadlineExceeded && !s.began.Load())
+	if unanswered || !s.route.GRPCGateway || !s.route.Method.ServerStreams {
 		writeError(s.w, s.r, err, s.call.ID, s.types, s.route.Errors)
 		return
 	}
@@ -161,10 +166,11 @@ func (s *stream) writeEarlyError(err error) {
 	_, _ = s.w.Write(append(s.route.Errors.LateJSON(f, s.types), '\n')) // a client that is gone misses it
 }
 
-// ofReply reports whether the gateway's own error is what became of a backend's answer.
-func ofReply(err error) bool {
-	own := new(rpc.Error)
-	return errors.As(err, &own) && (own.Reason() == "BACKEND_FAILED" || own.Reason() == program.ReasonBadReply)
+// addTrailers adds what every answer of a gRPC server has, which is a trailer where there is nothing but a status.
+func (s *stream) addTrailers(err error) {
+	if s.route.GRPCGateway && len(s.header) == 0 && !front.FailureOf(err).Own {
+		s.trailer = metadata.Join(s.trailer, metadata.Pairs("content-type", "application/grpc"))
+	}
 }
 
 // passOver takes what cannot be read of a client's messages for their end, where the backend answers meanwhile: grpc-gateway does, and lets

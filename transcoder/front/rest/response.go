@@ -36,6 +36,7 @@ func (s *stream) finish(err error) {
 		panic(http.ErrAbortHandler)
 	case err != nil && !s.headDone:
 		s.writeMetadata()
+		s.addTrailers(err)
 		s.writeTrailers()
 		s.writeEarlyError(err)
 	case err != nil && s.r.Method != http.MethodHead:
@@ -116,13 +117,11 @@ func (s *stream) writeHead() {
 	}
 	s.headDone = true
 	s.writeMetadata()
-	if s.route.RawReply != nil {
+	if s.route.RawReply != nil && !s.route.GRPCGateway {
 		s.writeRawMetadata()
 	}
 	h := s.w.Header()
-	// A stream that ends without a reply has no type by grpc-gateway.
-	nothing := s.route.GRPCGateway && s.ended && s.route.Method.ServerStreams
-	if s.success() != http.StatusNoContent && !s.unchanged && !nothing {
+	if s.success() != http.StatusNoContent && !s.unchanged && !s.endsEmpty() {
 		h["Content-Type"] = valuesOf[s.media]
 		if s.route.RawReply != nil {
 			h["Content-Type"] = []string{s.media}
@@ -135,6 +134,11 @@ func (s *stream) writeHead() {
 	s.encode()
 	s.writeTrailers() // those that are known; HTTP/1.1 has none after a short body that did not announce them
 	s.w.WriteHeader(s.success())
+}
+
+// endsEmpty reports whether a stream ends without a reply, which by grpc-gateway has no type.
+func (s *stream) endsEmpty() bool {
+	return s.route.GRPCGateway && s.ended && s.route.Method.ServerStreams
 }
 
 // success is the HTTP status of a call that went well.
@@ -155,6 +159,9 @@ func (s *stream) success() int {
 func (s *stream) writeMetadata() {
 	h := s.w.Header()
 	if s.route.GRPCGateway {
+		if s.headDone && !s.endsEmpty() || len(s.header) > 0 { // else the backend sent nothing but a status
+			h["Grpc-Metadata-Content-Type"] = valuesOf["application/grpc"] // which every other answer of a gRPC server has
+		}
 		s.env.WriteGRPCGatewayMetadata(h, s.header, false)
 	} else {
 		s.env.WriteMetadata(h, s.header, "")
@@ -190,6 +197,7 @@ func (s *stream) writeTrailers() {
 var (
 	valuesOf = map[string][]string{
 		typeJSON: {typeJSON}, typeLines: {typeLines}, typeJSONLines: {typeJSONLines}, typeEvents: {typeEvents}, "nosniff": {"nosniff"},
+		"application/grpc": {"application/grpc"},
 	}
 	varyAccept = []string{"Accept"}
 	varyBoth   = []string{"Accept", "Accept-Encoding"}

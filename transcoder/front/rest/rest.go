@@ -47,7 +47,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 	var b route.Binding[*front.Route]
 	err := f.match(r, t, path, &b)
 	switch {
-	case r.Method == http.MethodOptions && !isLikeGRPCGateway(t, path, err, &b):
+	case r.Method == http.MethodOptions && !f.takesOptions(t, path, err, &b):
 		f.options(w, r, t, path)
 		return
 	case err != nil:

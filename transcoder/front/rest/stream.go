@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -62,7 +63,9 @@ type stream struct {
 	torn       bool            // parts of a message have left, and the rest has not
 	counted    int             // bytes of those parts that HEAD only counts
 	replied    bool
-	failed     error // why the only reply could not be kept
+	failed     error       // why the only reply could not be kept
+	began      atomic.Bool // a message of the client was asked for
+	misread    atomic.Bool // a message of the client could not be read
 	flusher    front.Flusher
 
 	messages  int64       // that were sent of many
@@ -80,7 +83,7 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 		call: front.NewCall(&f.env, r, b.Rule.Value.Method, Protocol, namesOf(b.Rule.Value)),
 	}
 	c := s.call
-	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && !s.route.GRPCGateway && len(values) == 1 && front.Printable(values[0]) {
+	if values := r.Header["Content-Range"]; s.route.RawRequest != nil && len(values) == 1 && front.Printable(values[0]) {
 		c.Metadata["content-range"] = values // an upload may be resumed
 	}
 	if r.Method == http.MethodHead {
@@ -148,6 +151,15 @@ func (s *stream) RecvMsg(m any) error {
 	if !ok {
 		return fmt.Errorf("rest receives into *rpc.Frame, not %T", m)
 	}
+	s.began.Store(true)
+	err := s.recv(frame)
+	if err != nil && err != io.EOF {
+		s.misread.Store(true)
+	}
+	return err
+}
+
+func (s *stream) recv(frame *rpc.Frame) error {
 	switch {
 	case s.route.RawRequest != nil && s.route.Method.ClientStreams && s.received:
 		return s.receive(frame)
