@@ -211,6 +211,21 @@ func hostsThatDisagree(t *testing.T, s *siege) {
 	if r.StatusCode != 403 {
 		t.Errorf("absolute form: %d %s", r.StatusCode, r.Text)
 	}
+	for _, request := range []string{ // a form that every protocol takes
+		"GET http://a.example/echo/a HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n",
+		"GET http://a.example/attack.v1.Attack/Echo?x HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Version: 12\r\n\r\n",
+		"POST http://a.example/attack.v1.Attack/Echo HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Type: application/proto\r\n" +
+			"Content-Length: 0\r\n\r\n",
+		"POST http://a.example/attack.v1.Attack/Echo HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\nContent-Type: application/grpc-web\r\n" +
+			"Content-Length: 5\r\n\r\n\x00\x00\x00\x00\x00",
+	} {
+		websocket := strings.Contains(request, "websocket")
+		r := send(request)
+		if calls := len(s.called()); websocket != strings.Contains(r.Text, "Sec-WebSocket-Version must be 13") || !websocket && (r.StatusCode != 200 || calls != 1) {
+			t.Errorf("%q: %d %s, %d calls", request, r.StatusCode, r.Text, calls)
+		}
+	}
 	c := dialHTTP2(t, s.gateway.Public)
 	c.request(true, ":method", "GET", ":scheme", "http", ":path", "/echo/a", ":authority", "a.example", "host", "b.example")
 	if o := c.outcome(1); o.status != "421" {

@@ -3,7 +3,6 @@ package transcoder
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
@@ -28,7 +27,7 @@ func crossOrigin(env *front.Env, fronts []front.Front, w http.ResponseWriter, r 
 	if len(origins) != 1 {
 		return false
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?")
+	path, _ := front.Target(r)
 	asked := r.Header["Access-Control-Request-Method"]
 	if r.Method != http.MethodOptions || len(asked) != 1 {
 		policyAt(t, fronts, r, path).Allow(h, origins[0])

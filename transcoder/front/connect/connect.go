@@ -7,7 +7,6 @@ package connect
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -52,7 +51,7 @@ func (*Front) Detect(r *http.Request) bool {
 // ServeHTTP answers one call.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table) {
 	started := time.Now()
-	path, query, _ := strings.Cut(r.RequestURI, "?")
+	path, query := front.Target(r)
 	e := t.Methods[path] // as it was sent: a path that needs decoding is no method's
 	if err := judge(w, r, e); err != nil {
 		f.refuse(w, r, err, t.Types)

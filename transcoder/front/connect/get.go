@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/compress"
 )
 
@@ -20,7 +21,7 @@ type asked struct {
 
 // asksByGet reports whether the query has connect=v1.
 func asksByGet(r *http.Request) bool {
-	_, query, _ := strings.Cut(r.RequestURI, "?")
+	_, query := front.Target(r)
 	if !strings.Contains(query, "connect=v1") {
 		return false
 	}

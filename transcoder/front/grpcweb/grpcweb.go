@@ -38,7 +38,8 @@ func (*Front) Detect(r *http.Request) bool { return isWeb(r.Header) }
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table) {
 	started := time.Now()
 	m, known := mediaOf(r.Header)
-	e := t.Methods[r.RequestURI] // as it was sent: a path that needs decoding is no method's
+	path, query := front.Target(r)
+	e := t.Methods[path] // as it was sent: a path that needs decoding is no method's
 	timeout, hasTimeout, badTimeout := front.Timeout(r.Header)
 	switch {
 	case front.HostsDisagree(r):
@@ -49,7 +50,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 	case !known:
 		w.Header().Set("Accept-Post", acceptPost)
 		f.refuse(w, r, http.StatusUnsupportedMediaType, rpc.Errorf(codes.Internal, front.ReasonMediaType, "this Content-Type is not served; send one of %s", acceptPost))
-	case e == nil:
+	case e == nil || query != "":
 		f.unrouted(w, r, http.StatusNotFound, rpc.Errorf(codes.Unimplemented, "METHOD_UNKNOWN", "there is no method at this path; check it against those that the gateway lists"))
 	case badTimeout != nil:
 		f.unrouted(w, r, http.StatusBadRequest, badTimeout)

@@ -159,22 +159,17 @@ func (q *requests) next(into *front.Buffer) ([]byte, error) {
 
 // line reads the next line that is not empty.
 func (q *requests) line(into *front.Buffer) ([]byte, error) {
-	for {
-		if _, err := q.source.Peek(1); err != nil {
-			return nil, q.broken(err)
-		}
-		q.n++
-		q.within(true)
-		text, err := q.upTo(into)
-		q.within(false)
-		if err != nil && err != io.EOF {
-			return nil, q.place(q.broken(err))
-		}
-		if text = bytes.TrimSpace(text); len(text) > 0 {
-			return text, nil
-		}
-		into.Bytes = into.Bytes[:0]
+	if _, err := q.peek(); err != nil {
+		return nil, q.broken(err)
 	}
+	q.n++
+	q.within(true)
+	defer q.within(false)
+	text, err := q.upTo(into)
+	if err != nil && err != io.EOF {
+		return nil, q.place(q.broken(err))
+	}
+	return bytes.TrimRight(text, white), nil
 }
 
 // upTo reads a line.
@@ -221,7 +216,7 @@ func (q *requests) element(into *front.Buffer) ([]byte, error) {
 		if q.comma = chunk[n] == ','; q.comma {
 			_, _ = q.source.Discard(1) // the bracket waits for the next call: this message must not
 		}
-		text := bytes.TrimSpace(into.Bytes)
+		text := bytes.Trim(into.Bytes, white)
 		if len(text) == 0 {
 			return nil, q.place(rpc.Errorf(codes.InvalidArgument, "MALFORMED_BODY", "there is nothing before a comma or bracket"))
 		}
@@ -243,21 +238,33 @@ func (q *requests) close() error {
 	return io.EOF
 }
 
-// peek returns the next byte that is no white space, without taking it.
+// peek returns the next byte that is no white space, without taking it. White space is nobody's message, so no backend holds back a
+// client that sends nothing else, and a few bytes of gzip are very much of it: it may be as long as a message, and costs only a look.
 func (q *requests) peek() (byte, error) {
-	for {
-		next, err := q.source.Peek(1)
-		if err != nil {
+	for blank := 0; blank <= q.limit; {
+		if _, err := q.source.Peek(1); err != nil {
 			return 0, err
 		}
-		if !space(next[0]) {
-			return next[0], nil
+		chunk, _ := q.source.Peek(q.source.Buffered()) // which is there
+		rest := bytes.TrimLeft(chunk, white)
+		n := len(chunk) - len(rest)
+		if q.lines {
+			q.n += bytes.Count(chunk[:n], []byte("\n"))
 		}
-		_, _ = q.source.Discard(1)
+		_, _ = q.source.Discard(n)
+		if len(rest) > 0 {
+			return rest[0], nil
+		}
+		blank += n
 	}
+	q.n++
+	return 0, q.place(rpc.Errorf(codes.ResourceExhausted, "BODY_TOO_LARGE", "more than %d bytes of white space stand before a message", q.limit))
 }
 
-func space(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+// white is what may stand between messages.
+const white = " \t\r\n"
+
+func space(c byte) bool { return strings.IndexByte(white, c) >= 0 }
 
 // cut is an array that does not end.
 func (q *requests) cut(err error) error {

@@ -49,6 +49,9 @@ func TestElements(t *testing.T) {
 		{body: "{}] x", want: []string{"{}"}, err: "there is something behind"},
 		{body: "{}]]", want: []string{"{}"}, err: "there is something behind"},
 		{body: `["` + strings.Repeat("x", 100) + `"]]`, err: "element 1: the body is larger"},
+		{body: strings.Repeat(" ", 60) + "{}," + strings.Repeat("\n", 60) + "{}]", want: []string{"{}", "{}"}},
+		{body: "{}," + strings.Repeat(" ", 100) + "{}]", want: []string{"{}"}, err: "element 2: more than 64 bytes of white space"},
+		{body: "{}]" + strings.Repeat(" ", 100), want: []string{"{}"}, err: "element 2: more than 64 bytes of white space"},
 		{body: "}]", want: []string{}, err: "element 1: the body ends"}, // no JSON, whoever reads it
 	} {
 		for name, reader := range map[string]io.Reader{"whole": strings.NewReader(c.body), "bytes": iotest.OneByteReader(strings.NewReader(c.body))} {
@@ -71,6 +74,9 @@ func TestLines(t *testing.T) {
 		"{}":                    {texts: []string{"{}"}},
 		"{}\n\n {\"a\":1} \r\n": {texts: []string{"{}", `{"a":1}`}},
 		"{}\n" + long + "\n":    {texts: []string{"{}"}, err: "line 2: the body is larger"},
+		"\f\n":                  {texts: []string{"\f"}}, // no white space of JSON's, whoever reads it
+		"{}\n" + strings.Repeat(" \n", 30) + long: {texts: []string{"{}"}, err: "line 32: the body is larger"},
+		"{}\n" + strings.Repeat("\n", 100):        {texts: []string{"{}"}, err: "line "},
 	} {
 		got, err := readAll(iotest.HalfReader(strings.NewReader(body)), true, 64)
 		if !slices.Equal(got, want.texts) || (err != nil) != (want.err != "") || err != nil && !strings.HasPrefix(err.(*rpc.Error).Message(), want.err) {

@@ -43,7 +43,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		f.Refuse(w, r, rpc.Errorf(codes.InvalidArgument, "MISDIRECTED", "the request names two hosts; leave the Host header out"))
 		return
 	}
-	path, query := target(r)
+	path, query := front.Target(r)
 	var b route.Binding[*front.Route]
 	err := f.match(r, t, path, &b)
 	switch {
@@ -114,26 +114,4 @@ func suggestion(t *front.Table, path string) string {
 		return "; check it against the routes that the gateway lists"
 	}
 	return fmt.Sprintf("; did you mean %q, without the slash at its end?", short)
-}
-
-// target returns the path and the query as the client sent them. net/url decodes and loses what routing needs, so they
-// are cut from the request line; only a request that some handler before this one rewrote has no such line.
-func target(r *http.Request) (path, query string) {
-	raw := r.RequestURI
-	if raw == "" {
-		return r.URL.EscapedPath(), r.URL.RawQuery
-	}
-	if raw[0] != '/' { // absolute-form (RFC 9112, section 3.2.2)
-		if _, rest, ok := strings.Cut(raw, "://"); ok {
-			start := strings.IndexAny(rest, "/?")
-			if start < 0 {
-				return "/", ""
-			}
-			if raw = rest[start:]; raw[0] == '?' {
-				raw = "/" + raw
-			}
-		}
-	}
-	path, query, _ = strings.Cut(raw, "?")
-	return path, query
 }

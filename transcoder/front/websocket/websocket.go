@@ -104,7 +104,7 @@ var verbs = [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.Me
 
 // find looks the method up, the gRPC path first.
 func find(r *http.Request, t *front.Table) (*face, error) {
-	path, query, _ := strings.Cut(r.RequestURI, "?")
+	path, query := front.Target(r)
 	if e := t.Methods[path]; e != nil {
 		return &face{Endpoint: e, request: e.FromJSON, response: e.ToJSON, query: query, plain: true}, nil
 	}

@@ -1,4 +1,4 @@
-package rest
+package front
 
 import (
 	"net/http"
@@ -23,7 +23,7 @@ func TestTarget(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RequestURI = raw
-		if path, query := target(r); path != want[0] || query != want[1] {
+		if path, query := Target(r); path != want[0] || query != want[1] {
 			t.Errorf("%s: got %q, %q; want %q", raw, path, query, want)
 		}
 	}
@@ -31,7 +31,7 @@ func TestTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if path, query := target(r); path != "/a%2Fb" || query != "x=1" {
+	if path, query := Target(r); path != "/a%2Fb" || query != "x=1" {
 		t.Errorf("without a request line: %q, %q", path, query)
 	}
 }
