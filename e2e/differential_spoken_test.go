@@ -66,7 +66,7 @@ func (a spoken) String() string {
 // compareSpoken tells where two answers differ.
 func compareSpoken(t *testing.T, c testCase, grpcGateway, gatehouse spoken) {
 	t.Helper()
-	if !grpcGateway.agrees(gatehouse) {
+	if !grpcGateway.agrees(gatehouse) || gatehouse.err != nil && gatehouse.err.reason == "INTERNAL" { // which is a bug of ours, whatever the other says
 		t.Errorf("%sgrpc-gateway: %s\ngatehouse:    %s\n", requestText(c), grpcGateway, gatehouse)
 	}
 }

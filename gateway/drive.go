@@ -248,10 +248,13 @@ func (d *driver) stream(ctx context.Context, cancel context.CancelFunc) error {
 	if err != nil {
 		return err
 	}
-	up := &upload{driver: d, far: far, cancel: cancel}
+	up := &upload{driver: d, far: far, cancel: cancel, ended: make(chan struct{})}
 	go up.run()
 	err = d.guardedReplies(far)
 	cancel() // before stop: whatever the upload is waiting for inside a moment or the backend's stream ends now
+	if err != nil && d.front.Context().Err() == context.Canceled {
+		up.lastWord()
+	}
 	if refused := up.stop(); refused != nil && err != nil {
 		return refused // err is only its echo: the backend's stream, cancelled
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -17,6 +18,7 @@ type upload struct {
 	*driver
 	far    grpc.ClientStream
 	cancel context.CancelFunc
+	ended  chan struct{}
 
 	mu      sync.Mutex // held while a message is judged and forwarded
 	stopped bool
@@ -26,6 +28,7 @@ type upload struct {
 // run ends when the client has sent everything, when a message is refused, or when either stream is over. The frame
 // is its own, and is freed when it ends.
 func (u *upload) run() {
+	defer close(u.ended)
 	f := &u.request
 	defer f.Free()
 	for {
@@ -91,6 +94,17 @@ func (u *upload) finish(err error) {
 	}
 	u.mu.Unlock()
 	u.cancel()
+}
+
+// lastWord lets the upload say why the client's side ended, if it is about to: net/http says first that the call is cancelled, and then
+// returns what was wrong with the request.
+func (u *upload) lastWord() {
+	timer := time.NewTimer(100 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-u.ended:
+	case <-timer.C:
+	}
 }
 
 // stop waits for a moment that is running and lets no other start. It returns why the client's side ended the call.

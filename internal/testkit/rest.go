@@ -84,7 +84,7 @@ var resting = []string{
 	// HTTP/3's socket and listener.
 	"MODULE/gateway.(*overQUIC).serve", "github.com/quic-go/quic-go.(*Transport).", "github.com/quic-go/quic-go.(*baseServer).",
 	// Connections to backends, which stay, or are sought again: grpc-go's, and those of our own.
-	"google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run",
+	"google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run", "google.golang.org/grpc.(*addrConn).connect",
 	"google.golang.org/grpc/internal/transport.NewHTTP2Client.", "google.golang.org/grpc/internal/transport.(*http2Client).keepalive",
 	"MODULE/gateway/backend/transport.(*conn).write", "MODULE/gateway/backend/transport.(*Client).connect",
 	// What a connection to the gateway's own services has beside the goroutine that reads, for which see rests.

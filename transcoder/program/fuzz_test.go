@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/gatehouse-gateway/gatehouse/rpc"
@@ -43,6 +44,34 @@ func FuzzQuery(f *testing.F) {
 		}
 		checkRequest(t, compiler(t), md, rule, options, in)
 		checkRandomRequest(t, schemas.get(t, seed>>32), seed)
+	})
+}
+
+// FuzzGRPCGateway: in grpc-gateway's ways, too, whatever path, query and body say becomes a message or is refused.
+func FuzzGRPCGateway(f *testing.F) {
+	md := message(f, "Kinds")
+	fields := md.Fields()
+	for i := range fields.Len() {
+		for j, text := range []string{"", "1", "\xff", "a,\xff", "null"} {
+			f.Add(byte(i), text, "rs=\xff&m[a]=1&msub[x].a=\xff&fm=a,\xff&e=\xff", []byte(text), byte(j))
+		}
+	}
+	bodies := []string{"", "*", "sub", "m", "e", "ts", "rs", "rec"}
+	options := Options{Unknown: Ignore, RepeatedCSV: true, GRPCGateway: true}
+	f.Fuzz(func(t *testing.T, field byte, text, query string, body []byte, bits byte) {
+		rule := RequestRule{HTTPMethod: "PATCH", Vars: []string{string(fields.Get(int(field) % fields.Len()).Name())}, Body: bodies[bits&7]}
+		r, err := compiler(t).Request(md, rule, options)
+		if err != nil {
+			return // not every field can stand there
+		}
+		got, _, err := r.AppendWire(nil, Input{Path: []string{text}, Query: query, Body: body})
+		if err != nil {
+			if rpc.StatusOf(err).Code() == codes.Internal && !strings.Contains(err.Error(), "UTF-8") {
+				t.Errorf("%+v %q ?%q %q: %v", rule, text, query, body, err)
+			}
+			return
+		}
+		decoded(t, compiler(t), md, got)
 	})
 }
 

@@ -284,6 +284,9 @@ func (d *decoder) misfit(r *Request, f *field, name string, text []byte, format 
 	op := f.textOp()
 	if d.loose && !utf8.Valid(text) && (op == opString || f.message != nil && f.message.kind == kindFieldMask || op == opEnum && strings.HasPrefix(format, "the path")) {
 		d.tell(rpc.Errorf(codes.Internal, ReasonInvalidParameter, "%s: the text is not UTF-8, so no message can hold it", clip(name, 128)))
+		if op == opEnum {
+			d.content = append(d.content, 0) // a number in its place
+		}
 		return nil
 	}
 	return invalid(ReasonInvalidParameter, name, fmt.Sprintf(format, shown(f.fd, string(text)), expected(f.fd)))
