@@ -92,6 +92,9 @@ func (c *Policy) Allows(origin string) bool {
 	return c.any || slices.ContainsFunc(c.origins, func(p originPattern) bool { return p.matches(origin) })
 }
 
+// Trusts reports whether pages of an origin may call with what a browser adds by itself, too.
+func (c *Policy) Trusts(origin string) bool { return c.Allows(origin) && c.credentials }
+
 // Allow lets a page of the origin read the response. It does nothing for an origin that may not call.
 func (c *Policy) Allow(h http.Header, origin string) {
 	if !c.Allows(origin) {
