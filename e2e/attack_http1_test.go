@@ -120,6 +120,7 @@ func lengthsThatDisagree(t *testing.T, s *siege) {
 			t.Errorf("%s: framing reached the backend: %v", name, calls[0].Metadata)
 		}
 	}
+	lengthsHTTP3(t, s)
 }
 
 // 2: chunks have one spelling, and what is beside them is bounded.
@@ -179,6 +180,7 @@ func upgradesAndTunnels(t *testing.T, s *siege) {
 	}
 	s.untouched(t, "CONNECT by HTTP/2")
 	alive(t, s.gateway)
+	tunnelsHTTP3(t, s)
 }
 
 // 16: one host is the request's, and nothing is decided on it.

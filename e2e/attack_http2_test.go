@@ -146,10 +146,10 @@ func (c *rawHTTP2) outcome(id uint32) outcome {
 	}
 }
 
-// 3: a header block that HTTP/2 does not allow ends its stream, and only that.
-func malformedHTTP2Headers(t *testing.T, s *siege) {
+// malformedHeaders are header blocks that HTTP/2 and HTTP/3 do not allow.
+func malformedHeaders() map[string][]string {
 	start := []string{":method", "GET", ":scheme", "http", ":authority", "x", ":path", "/echo/a"}
-	for name, fields := range map[string][]string{
+	return map[string][]string{
 		"CR LF in a value":           append(start, "x-a", "b\r\nx-user-id: root"),
 		"LF in a value":              append(start, "x-a", "b\nc"),
 		"NUL in a value":             append(start, "x-a", "b\x00"),
@@ -170,7 +170,12 @@ func malformedHTTP2Headers(t *testing.T, s *siege) {
 		"response's pseudo-header":   append(start, ":status", "200"),
 		"no path":                    {":method", "GET", ":scheme", "http", ":authority", "x"},
 		"no method":                  {":scheme", "http", ":authority", "x", ":path", "/echo/a"},
-	} {
+	}
+}
+
+// 3: a header block that HTTP/2 does not allow ends its stream, and only that.
+func malformedHTTP2Headers(t *testing.T, s *siege) {
+	for name, fields := range malformedHeaders() {
 		c := dialHTTP2(t, s.gateway.Public)
 		bad := c.request(true, fields...)
 		if o := c.outcome(bad); o.reset != http2.ErrCodeProtocol && o.goAway != http2.ErrCodeProtocol && o.status != "400" {
@@ -187,18 +192,27 @@ func malformedHTTP2Headers(t *testing.T, s *siege) {
 		t.Errorf("the malformed one: %+v", o)
 	}
 	s.backend.Take()
+	malformedHTTP3Headers(t, s)
 }
 
 // 4: a path that is not a path is refused before any check, so no rule on paths can be passed by.
 func pathsWithoutASlash(t *testing.T, s *siege) {
-	for _, address := range []string{s.gateway.Public, s.gateway.GRPC} {
-		call := func(path string) outcome {
+	over2 := func(address string) func(path string) outcome {
+		return func(path string) outcome {
 			c := dialHTTP2(t, address)
 			id := c.request(false, ":method", "POST", ":scheme", "http", ":authority", "x", ":path", path,
 				"content-type", "application/grpc", "te", "trailers")
 			_ = c.WriteData(id, true, make([]byte, 5))
 			return c.outcome(id)
 		}
+	}
+	for address, call := range map[string]func(path string) outcome{
+		"public": over2(s.gateway.Public), "internal": over2(s.gateway.GRPC),
+		"HTTP/3": func(path string) outcome {
+			o := s.dialHTTP3(t).request(grpcHeaders(path), frame(dataFrame, make([]byte, 5)))
+			return outcome{status: o.status, grpcStatus: o.grpcStatus}
+		},
+	} {
 		if o := call("/attack.v1.Attack/Echo"); o.grpcStatus != "0" {
 			t.Errorf("a path as it should be: %+v", o)
 		}
@@ -278,6 +292,7 @@ func rapidReset(t *testing.T, s *siege) {
 		t.Errorf("it took %d MiB", grown>>20)
 	}
 	s.backend.Take()
+	rapidResetHTTP3(t, s)
 }
 
 // 7: frames that cost the sender nothing end the connection, or cost the gateway nothing either.
@@ -339,6 +354,7 @@ func frameFloods(t *testing.T, s *siege) {
 	if grown := g.MemoryPeak(t) - before; grown > memoryMax && !testkit.Race() {
 		t.Errorf("it took %d MiB", grown>>20)
 	}
+	frameFloodsHTTP3(t, s)
 }
 
 // 8: headers are bounded as they are, not as they are compressed.
@@ -375,6 +391,7 @@ func headersWithoutEnd(t *testing.T, s *siege) {
 		t.Errorf("it took %d MiB", grown>>20)
 	}
 	alive(t, g)
+	headersWithoutEndHTTP3(t, s)
 }
 
 // outcomeOf sends a GET with more headers, in as many frames as they take: by one write, because nothing, not even the

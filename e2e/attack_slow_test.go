@@ -95,6 +95,10 @@ func slowClients(t *testing.T, s *siege) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t) })
 	}
+	overQUIC, trust := s.serveQUIC(t, tightYAML)
+	for name, test := range slowHTTP3(overQUIC, trust) {
+		t.Run("HTTP3"+name, func(t *testing.T) { test(t) })
+	}
 	s.backend.Take()
 	for name, read := range map[string]func(*testing.T){
 		"HTTP1":      func(t *testing.T) { fmt.Fprint(connect(t, g.Public), "GET /many HTTP/1.1\r\nHost: x\r\n\r\n") },
@@ -105,6 +109,10 @@ func slowClients(t *testing.T, s *siege) {
 				_ = c.WriteData(id, true, make([]byte, 5))
 				return id
 			})
+		},
+		"HTTP3": func(t *testing.T) {
+			c := rawHTTP3{quicConn(t, overQUIC.Public, trust), t}
+			_ = c.open(getHeaders("/many")).Close() // it cannot fail: nothing was reset yet
 		},
 		"NobodyReads": func(t *testing.T) {
 			c := dialHTTP2(t, g.Public, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30})

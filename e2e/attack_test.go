@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"maps"
 	"os"
 	"regexp"
@@ -109,6 +110,9 @@ type siege struct {
 	files   *compile.Files
 	backend *testkit.Backend
 	gateway *testkit.Gateway
+
+	overQUIC *testkit.Gateway // answers HTTP/3
+	trust    *tls.Config      // of its clients
 }
 
 func newSiege(t *testing.T) *siege {
@@ -116,6 +120,7 @@ func newSiege(t *testing.T) *siege {
 	s := &siege{files: testkit.Schema(t, "attack")}
 	s.backend = testkit.NewBackend(t, s.files)
 	s.gateway = s.serve(t, "default_access: PUBLIC", keysYAML())
+	s.overQUIC, s.trust = s.serveQUIC(t, "default_access: PUBLIC")
 	return s
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // TestOpenAPI has the documents of the demo, of the test schemas, and of the gateway's own services judged by the meta-schema of
-// OpenAPI 3.1, and read by two generators whose clients have to pass the TypeScript compiler.
+// OpenAPI 3.1, and read by two generators whose clients have to pass the TypeScript compiler; one of them then calls the gateway.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -47,6 +47,9 @@ func TestOpenAPI(t *testing.T) {
 	}
 	if out, err := exec.Command("node", filepath.Join("openapi", "check.mjs"), folder).CombinedOutput(); err != nil {
 		t.Fatalf("check.mjs: %v; `make test-deps` installs what it needs\n%s", err, out)
+	}
+	if out, err := exec.Command("node", filepath.Join("openapi", "call.mjs"), folder, "http://"+demo.Public).CombinedOutput(); err != nil {
+		t.Errorf("call.mjs: %v\n%s", err, out)
 	}
 }
 

@@ -87,7 +87,8 @@ func soakCount(t *testing.T) int {
 
 // soakBackend answers the first message of each call, and waits for its end.
 func soakBackend(t *testing.T, text *rpc.Type) (address string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	// With TCP_USER_TIMEOUT, which grpc-go sets, one lost probe would end all.
+	listener, err := (&net.ListenConfig{KeepAlive: -1}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (g *Gateway) listen() (_ *listening, err error) {
 			l.closeListeners()
 		}
 	}()
-	if l.public, err = open("listen", g.cfg.GetListen()); err != nil {
+	if l.public, err = open("listen", g.cfg.GetListen(), 0); err != nil {
 		return nil, err
 	}
 	limits := g.cfg.GetLimits()
@@ -53,11 +53,11 @@ func (g *Gateway) listen() (_ *listening, err error) {
 	l.public = &fairListener{l.public, l.places}
 	public, internal := g.shares()
 	l.public = netutil.LimitListener(l.public, public)
-	if l.internal, err = open("listen-grpc", g.cfg.GetListenGrpc()); err != nil {
+	if l.internal, err = open("listen-grpc", g.cfg.GetListenGrpc(), noProbes); err != nil {
 		return nil, err
 	}
 	l.internal = netutil.LimitListener(l.internal, internal)
-	if l.admin, err = open("listen-admin", g.cfg.GetListenAdmin()); err != nil {
+	if l.admin, err = open("listen-admin", g.cfg.GetListenAdmin(), 0); err != nil {
 		return nil, err
 	}
 	return l, l.servers()
@@ -72,8 +72,13 @@ func (g *Gateway) shares() (public, internal int) {
 	return public, internal
 }
 
-func open(flag, address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+// noProbes takes TCP's own probes of idle connections away where grpc-go's PINGs do their work: it sets TCP_USER_TIMEOUT, too, and with
+// both Linux ends a connection as soon as one probe is lost.
+const noProbes = -1
+
+// open listens. Idle connections are probed every probes; 0 is net's default.
+func open(flag, address string, probes time.Duration) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{KeepAlive: probes}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("--%s %s: %w", flag, address, errors.Unwrap(err))
 	}

@@ -35,6 +35,7 @@ func constrain(schema *object, fd protoreflect.FieldDescriptor, rules *validate.
 	if rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE && len(schema.keys) > len(before.keys) && zeroFails(rules) {
 		orZero(schema, before, kindOf(fd))
 	}
+	exemplify(schema, fd, rules, st)
 }
 
 // kindOf is the kind of the value that is written: a wrapper's is that of what it holds, and MessageKind stands for those
@@ -93,14 +94,11 @@ func asNumberText(kind protoreflect.Kind) bool {
 var keywords = map[string]string{"gt": "exclusiveMinimum", "gte": "minimum", "lt": "exclusiveMaximum", "lte": "maximum"}
 
 func constrainNumber(schema *object, rules *validate.FieldRules) {
-	bounded := newObject()
+	bounded, gap := newObject(), outside(rules)
 	from, to := bounds(rules)
-	if from != nil && to != nil && *from > *to { // outside of a range
-		from, to = nil, nil
-	}
-	finite := from != nil || to != nil
+	finite := !gap && (from != nil || to != nil)
 	typed(rules, func(name string, v protoreflect.Value, _ protoreflect.FieldDescriptor) {
-		if n, ok := number(v); ok && keywords[name] != "" && finite && !math.IsInf(n, 0) && !math.IsNaN(n) {
+		if n, ok := number(v); ok && keywords[name] != "" && !math.IsInf(n, 0) && !math.IsNaN(n) {
 			bounded.set(keywords[name], v.Interface())
 		}
 		finite = finite || name == "finite" && v.Bool() || name == "const" || name == "in"
@@ -108,8 +106,16 @@ func constrainNumber(schema *object, rules *validate.FieldRules) {
 	if choices, ok := schema.get("anyOf").([]any); ok && finite { // of a float: NaN and the infinities are out of bounds
 		*schema = *choices[0].(*object)
 	}
+	var sides []any
 	for _, key := range bounded.keys {
-		schema.set(key, bounded.get(key))
+		if gap {
+			sides = append(sides, pairs(key, bounded.get(key)))
+		} else {
+			schema.set(key, bounded.get(key))
+		}
+	}
+	if gap {
+		schema.set("allOf", []any{pairs("anyOf", sides)})
 	}
 	constrainLists(schema, rules, func(v protoreflect.Value) any { return v.Interface() })
 }
@@ -176,6 +182,9 @@ func constrainString(schema *object, fd protoreflect.FieldDescriptor, rules *val
 			schema.set("maxLength", v.Uint())
 		}
 	})
+	if p := headerPattern(rules.GetString()); p != "" {
+		expressions = append(expressions, p)
+	}
 	if rules.GetRequired() && !fd.HasPresence() && schema.get("minLength") == nil {
 		schema.set("minLength", 1) // without presence, empty is not set
 	}
@@ -191,6 +200,22 @@ func constrainString(schema *object, fd protoreflect.FieldDescriptor, rules *val
 	if all != nil {
 		schema.set("allOf", all)
 	}
+}
+
+// headerPattern is what the rule well_known_regex asks for, as protovalidate has it; "" for nothing.
+func headerPattern(rules *validate.StringRules) string {
+	strict := !rules.HasStrict() || rules.GetStrict()
+	switch known := rules.GetWellKnownRegex(); {
+	case known == validate.KnownRegex_KNOWN_REGEX_HTTP_HEADER_NAME && strict:
+		return `^:?[0-9a-zA-Z!#$%&'*+-.^_|~` + "`]+$"
+	case known == validate.KnownRegex_KNOWN_REGEX_HTTP_HEADER_NAME:
+		return `^[^\x00\n\r]+$`
+	case known == validate.KnownRegex_KNOWN_REGEX_HTTP_HEADER_VALUE && strict:
+		return `^[^\x00-\x08\n-\x1f\x7f]*$`
+	case known == validate.KnownRegex_KNOWN_REGEX_HTTP_HEADER_VALUE:
+		return `^[^\x00\n\r]*$`
+	}
+	return ""
 }
 
 // constrainEnum names the values that are left. Beside a reference to the enum's own schema, that is a further condition.

@@ -5,6 +5,7 @@ import (
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"buf.build/go/protovalidate"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -39,9 +40,9 @@ func typed(rules *validate.FieldRules, f func(name string, value protoreflect.Va
 }
 
 // must reports whether a message without the field is refused: it is required, or its absence means a zero that breaks a
-// rule.
+// rule. What only field_behavior requires is the backend's to refuse.
 func must(fd protoreflect.FieldDescriptor) bool {
-	if fd.Cardinality() == protoreflect.Required {
+	if fd.Cardinality() == protoreflect.Required || behaves(fd, annotations.FieldBehavior_REQUIRED) {
 		return true
 	}
 	rules := rulesOf(fd)
@@ -60,8 +61,7 @@ func must(fd protoreflect.FieldDescriptor) bool {
 
 // zeroFails reports whether the zero value breaks a rule.
 func zeroFails(rules *validate.FieldRules) (fails bool) {
-	from, to := bounds(rules)
-	either := from != nil && to != nil && *from > *to // outside of a range: one of the two suffices
+	either := outside(rules)
 	typed(rules, func(name string, value protoreflect.Value, fd protoreflect.FieldDescriptor) {
 		switch name {
 		case "const":
@@ -85,6 +85,12 @@ func zeroFails(rules *validate.FieldRules) (fails bool) {
 		}
 	})
 	return fails
+}
+
+// outside reports whether the bounds of a number are those of a gap: one of the two suffices.
+func outside(rules *validate.FieldRules) bool {
+	from, to := bounds(rules)
+	return from != nil && to != nil && *from > *to
 }
 
 // bounds are the rules gt or gte, and lt or lte.

@@ -45,7 +45,7 @@ func ruleText(fd protoreflect.FieldDescriptor, rules *validate.FieldRules) strin
 	}
 	text := valueText(fd, rules)
 	if fd.IsMap() {
-		text = join(prefixed("A key ", valueText(fd.MapKey(), rules.GetMap().GetKeys())), prefixed("A value ", valueText(fd.MapValue(), rules.GetMap().GetValues())))
+		text = join(prefixed("A key ", keyText(fd.MapKey(), rules.GetMap().GetKeys())), prefixed("A value ", valueText(fd.MapValue(), rules.GetMap().GetValues())))
 	} else if fd.IsList() {
 		text = prefixed("An element ", elementText(fd, rules.GetRepeated().GetItems()))
 	} else {
@@ -69,12 +69,28 @@ func join(texts ...string) string {
 	return strings.TrimSpace(strings.Join(texts, " "))
 }
 
+// keyText is valueText for the keys of a map. Those that are no strings are none in the schema, either.
+func keyText(fd protoreflect.FieldDescriptor, rules *validate.FieldRules) string {
+	if fd.Kind() == protoreflect.StringKind {
+		return valueText(fd, rules)
+	}
+	return listed(fd, rules, func(protoreflect.Kind, string, protoreflect.Value) bool { return true })
+}
+
 // valueText lists what is not in the schema, joined by commas.
 func valueText(fd protoreflect.FieldDescriptor, rules *validate.FieldRules) string {
-	var said []string
+	return listed(fd, rules, inWords)
+}
+
+func listed(fd protoreflect.FieldDescriptor, rules *validate.FieldRules, inWords func(protoreflect.Kind, string, protoreflect.Value) bool) string {
+	var said, sides []string
 	kind := kindOf(fd)
 	typed(rules, func(name string, v protoreflect.Value, of protoreflect.FieldDescriptor) {
 		if !inWords(kind, name, v) {
+			return
+		}
+		if keywords[name] != "" && outside(rules) {
+			sides = append(sides, fmt.Sprintf(words[name], showRule(v, of)))
 			return
 		}
 		if of.Kind() == protoreflect.BoolKind && !of.IsList() && flags[name] != "" {
@@ -90,6 +106,9 @@ func valueText(fd protoreflect.FieldDescriptor, rules *validate.FieldRules) stri
 			said = append(said, fmt.Sprintf(format, showRule(v, of)))
 		}
 	})
+	if len(sides) > 0 {
+		said = append(said, strings.Join(sides, " or "))
+	}
 	return strings.Join(said, ", ")
 }
 

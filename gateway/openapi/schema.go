@@ -214,7 +214,8 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor, st style) *object {
 		needs = "Setting it needs the scopes " + strings.Join(scopes, ", ") + "."
 		schema.set("x-gatehouse-scopes", scopes)
 	}
-	schema.setText("description", paragraphs(comment(fd), needs, ruleText(fd, rules)))
+	hint(schema, fd, st)
+	schema.setText("description", paragraphs(comment(fd), behaviorText(fd), needs, ruleText(fd, rules)))
 	if deprecated(fd) {
 		schema.set("deprecated", true)
 	}

@@ -5,6 +5,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -126,7 +127,10 @@ func (s *Server) Drain() { s.health.Shutdown() }
 // Run answers calls until ctx ends; then it ends those that are left.
 func (s *Server) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, s.server.Stop)()
-	return s.server.Serve(s.pipe)
+	if err := s.server.Serve(s.pipe); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil // ctx ended before it was served
 }
 
 // registrar notes the descriptors of what is registered through it.

@@ -226,3 +226,17 @@ func TestOwnServices(t *testing.T) {
 		t.Errorf("got %q", names)
 	}
 }
+
+// TestRunTooLate: a process may be told to end before its services have begun to answer, which is no failure.
+func TestRunTooLate(t *testing.T) {
+	s, err := New(slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server.Stop()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1844,7 +1844,7 @@ type Limits struct {
 	// How long calls may go on after SIGTERM. Default: 15 s.
 	Drain *durationpb.Duration `protobuf:"bytes,5,opt,name=drain,proto3" json:"drain,omitempty"`
 	// Most open connections on the public listener, fewer if the process can open fewer files; further ones wait to be accepted. HTTP/3
-	// may have as many again; further ones of it are refused. Default: 10000.
+	// may have as many again, because it needs no files; further ones of it are refused. Default: 10000.
 	ConnectionsMax uint32 `protobuf:"varint,6,opt,name=connections_max,json=connectionsMax,proto3" json:"connections_max,omitempty"`
 	// Most concurrent streams of one HTTP/2 or HTTP/3 connection. Default: 100.
 	StreamsMax uint32 `protobuf:"varint,7,opt,name=streams_max,json=streamsMax,proto3" json:"streams_max,omitempty"`
