@@ -31,7 +31,7 @@ type Options struct {
 
 var (
 	ownHeaders = []string{
-		"authorization", "content-type", "x-api-key", "connect-protocol-version", "connect-timeout-ms", "connect-content-encoding",
+		"authorization", "content-type", "content-encoding", "x-api-key", "connect-protocol-version", "connect-timeout-ms", "connect-content-encoding",
 		"connect-accept-encoding", "x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "x-server-timeout",
 		"x-goog-fieldmask", "if-none-match", "last-event-id", "traceparent", "tracestate", "x-request-id",
 	}
