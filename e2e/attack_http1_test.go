@@ -271,6 +271,14 @@ func hostsOfCertificates(t *testing.T, s *siege) {
 			}
 		}
 	}
+	config := a.client(t, "caller")
+	config.ServerName = "localhost"
+	for origin, want := range map[string]int{"https://localhost": 200, "https://evil.example": 403} { // of a page, whose browser does not ask first
+		r := fetchBy(t, secured(t, config, 1), "POST", "https://"+g.Public+"/attack.v1.Attack/Echo", "", "Host: localhost", "Origin: "+origin)
+		if r.StatusCode != want {
+			t.Errorf("POST of a page of %s: %d %s, want %d", origin, r.StatusCode, r.Text, want)
+		}
+	}
 	s.backend.Take()
 	conn, err := tls.Dial("tcp", g.Public, func() *tls.Config { c := a.client(t, "caller"); c.ServerName = "localhost"; return c }())
 	if err != nil {

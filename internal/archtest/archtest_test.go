@@ -34,7 +34,7 @@ var rules = []struct {
 	{"transcoder/front/grpcweb", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/connect", []string{"rpc", "=transcoder/front", "transcoder/front/framed", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front/websocket", []string{"rpc", "=transcoder/front", "transcoder/front/cors", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
-	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
+	{"transcoder/front/rest", []string{"rpc", "=transcoder/front", "transcoder/front/compress", "transcoder/front/cors", "transcoder/program", "transcoder/route", "internal/gen"}, "a front knows the contract, never another front"},
 	{"transcoder/front", []string{"rpc", "transcoder/program", "transcoder/route"}, "route and program are the leaves that fronts share"},
 	{"transcoder", []string{"rpc", "transcoder"}, "the table of fronts"},
 

@@ -35,13 +35,13 @@ var timeouts = [...]struct {
 	name, form string
 	parse      func(string) (time.Duration, bool)
 }{
-	{"Grpc-Timeout", "up to 8 digits and one of the units H M S m u n", parseGRPCTimeout},
+	{"Grpc-Timeout", "up to 8 digits and one of the units H M S m u n", ParseGRPCTimeout},
 	{"Connect-Timeout-Ms", "a number of milliseconds of up to 10 digits", parseMillis},
 	{"X-Server-Timeout", "a number of seconds such as 1.5, not negative", parseSeconds},
 }
 
-// parseGRPCTimeout reads Timeout of the gRPC protocol: TimeoutValue is at most 8 digits.
-func parseGRPCTimeout(v string) (time.Duration, bool) {
+// ParseGRPCTimeout reads Timeout of the gRPC protocol: TimeoutValue is at most 8 digits.
+func ParseGRPCTimeout(v string) (time.Duration, bool) {
 	if len(v) < 2 {
 		return 0, false
 	}

@@ -31,7 +31,7 @@ type Options struct {
 
 var (
 	ownHeaders = []string{
-		"authorization", "content-type", "x-api-key", "connect-protocol-version", "connect-timeout-ms", "connect-content-encoding",
+		"authorization", "content-type", "content-encoding", "x-api-key", "connect-protocol-version", "connect-timeout-ms", "connect-content-encoding",
 		"connect-accept-encoding", "x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "x-server-timeout",
 		"x-goog-fieldmask", "if-none-match", "last-event-id", "traceparent", "tracestate", "x-request-id",
 	}
@@ -91,6 +91,9 @@ func (c *Policy) Allows(origin string) bool {
 	}
 	return c.any || slices.ContainsFunc(c.origins, func(p originPattern) bool { return p.matches(origin) })
 }
+
+// Trusts reports whether pages of an origin may call with what a browser adds by itself, too.
+func (c *Policy) Trusts(origin string) bool { return c.Allows(origin) && c.credentials }
 
 // Allow lets a page of the origin read the response. It does nothing for an origin that may not call.
 func (c *Policy) Allow(h http.Header, origin string) {

@@ -1,15 +1,13 @@
 package grpc
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"google.golang.org/grpc/status"
 
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front/framed"
 )
 
@@ -19,30 +17,10 @@ func timeoutOf(h http.Header) (d time.Duration, ok bool, err error) {
 	if len(values) == 0 {
 		return 0, false, nil
 	}
-	d, err = parseTimeout(values[0])
-	return d, err == nil, err
-}
-
-var units = [256]time.Duration{
-	'H': time.Hour, 'M': time.Minute, 'S': time.Second, 'm': time.Millisecond, 'u': time.Microsecond, 'n': time.Nanosecond,
-}
-
-func parseTimeout(s string) (time.Duration, error) {
-	if len(s) < 2 || len(s) > 9 {
-		return 0, fmt.Errorf("%q is not 1 to 8 digits and a unit", s)
+	if d, ok = front.ParseGRPCTimeout(values[0]); !ok {
+		return 0, false, fmt.Errorf("%q is not 1 to 8 digits and one of the units H M S m u n", values[0])
 	}
-	unit := units[s[len(s)-1]]
-	if unit == 0 {
-		return 0, fmt.Errorf("%q does not end in one of H M S m u n", s)
-	}
-	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("%q: %w", s, errors.Unwrap(err))
-	}
-	if n > uint64(math.MaxInt64/unit) {
-		return math.MaxInt64, nil
-	}
-	return time.Duration(n) * unit, nil
+	return d, true, nil
 }
 
 // writeRefusal writes an answer that is one block of headers, with an HTTP status of its own, in the content type of the request if

@@ -101,7 +101,7 @@ func checkType(r *http.Request) (form bool, err error) {
 	case strings.HasSuffix(full, "+json"):
 		return false, nil
 	case full == "application/x-www-form-urlencoded":
-		if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		if !front.Certified(r) {
 			return true, nil
 		}
 	}

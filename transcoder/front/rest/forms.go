@@ -45,7 +45,7 @@ type formType struct {
 // formOf returns what form the request's body is; false if the route takes none, or the body is something else. A caller whom
 // the connection itself identifies cannot send any: a web page could send it in the caller's name.
 func (s *stream) formOf() (f formType, ok bool, err error) {
-	if s.route.Form == nil || s.r.ContentLength == 0 || s.r.TLS != nil && len(s.r.TLS.PeerCertificates) > 0 {
+	if s.route.Form == nil || s.r.ContentLength == 0 || front.Certified(s.r) {
 		return f, false, nil
 	}
 	media, params, err := mime.ParseMediaType(s.r.Header.Get("Content-Type"))

@@ -124,7 +124,7 @@ var verbsOfForms = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
 
 // certified refuses what any web page could send in the name of a caller whom the connection itself identifies. grpc-gateway takes it.
 func (s *stream) certified() error {
-	if s.r.TLS == nil || len(s.r.TLS.PeerCertificates) == 0 {
+	if !front.Certified(s.r) {
 		return nil
 	}
 	if len(s.r.Header["Content-Type"]) == 0 {

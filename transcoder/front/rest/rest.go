@@ -54,6 +54,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request, t *front.Table
 		f.refuse(w, r, t, path, err)
 		return
 	}
+	if err := forged(r, b.Rule.Value.CORS); err != nil {
+		f.Refuse(w, r, err)
+		return
+	}
 	s := newStream(f, w, r, t, &b, query)
 	s.finish(front.Serve(s.route.Endpoint, s.call, s, front.Printf(r)))
 }

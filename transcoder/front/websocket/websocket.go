@@ -134,6 +134,9 @@ func allowed(r *http.Request, e *front.Endpoint, origin string) bool {
 			return true
 		}
 	}
+	if front.Certified(r) {
+		return e.CORS.Trusts(origin) // browsers show the certificate, whatever the page says
+	}
 	return e.CORS.Allows(origin)
 }
 
