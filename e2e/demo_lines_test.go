@@ -51,6 +51,15 @@ func demoPromises() map[string]func(*testing.T, string, *demoRun) {
 			sameValues(t, out, `{"kind":"KIND_PRESENT","book":`+elements+`} {"kind":"KIND_PRESENT","book":`+origin+`}`)
 		},
 
+		"curl -N 'http://HOST/v1/shelves/science:watch?limit=2' -H 'Accept: text/event-stream'": func(t *testing.T, out string, _ *demoRun) {
+			if strings.Count(out, "\ndata: {\"kind\":") != 2 || !strings.HasSuffix(out, "event: end\ndata: {}\n\n") {
+				t.Errorf("want two events and the end, got\n%s", out)
+			}
+		},
+
+		`curl http://HOST/acme.library.v1.Library/ListShelves -H 'Content-Type: application/json' -H 'Connect-Protocol-Version: 1' -d '{}'`: same(
+			`{"shelves":[{"name":"shelves/history","theme":"History"},{"name":"shelves/science","theme":"Science"}]}`),
+
 		`curl http://HOST/v1/orders -H 'x-api-key: reader' -d '{"customer": "ada", "email": "ada@example.com", "items": [{"book": "shelves/science/books/origin", "quantity": 2}], "pickup": true}'`: orderPlaced,
 
 		"curl -N http://HOST/v1/orders/order-1:track -H 'x-api-key: reader'": same(steps),

@@ -17,7 +17,7 @@ func lint(md protoreflect.MethodDescriptor, rules []rule) []string {
 		warnings = append(warnings, fmt.Sprintf("%s: ", md.FullName())+fmt.Sprintf(format, args...))
 	}
 	if len(rules) > 0 && md.IsStreamingClient() && md.IsStreamingServer() {
-		warn("a bidi method has a REST face, over which a client sends one message only (AIP-127)")
+		warn("a bidi method has a REST face; many HTTP clients cannot read replies while they send (AIP-127)")
 	}
 	for i, r := range rules {
 		if i > 0 && r.body != rules[0].body {

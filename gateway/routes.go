@@ -32,6 +32,10 @@ func (c *compiler) routes(units []unit, endpoints []*front.Endpoint) [][]route.R
 		for _, w := range append(warnings, lintNames(u.method.Descriptor, told)...) {
 			c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, w))
 		}
+		success, err := successOf(u.method.Descriptor)
+		if err != nil {
+			c.fault(u.method.Descriptor, err) // once, however many faces the method has
+		}
 		var endpoint *front.Endpoint
 		if endpoints != nil {
 			endpoint = endpoints[i]
@@ -42,6 +46,7 @@ func (c *compiler) routes(units []unit, endpoints []*front.Endpoint) [][]route.R
 				c.fault(u.method.Descriptor, fmt.Errorf("%s %s: %w", r.verb, r.path, err))
 				continue
 			}
+			compiled.Value.Success = success
 			all[i] = append(all[i], compiled)
 		}
 	}
@@ -76,10 +81,6 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 	if err != nil {
 		return compiled, err
 	}
-	success, err := successOf(u.method.Descriptor)
-	if err != nil {
-		return compiled, err
-	}
 	for _, w := range request.Warnings() {
 		c.warnings = append(c.warnings, remark(u.method.Descriptor, compile.Warning, fmt.Sprintf("%s: %s %s: %s", u.method.Name(), r.verb, r.path, w)))
 	}
@@ -97,7 +98,7 @@ func (c *compiler) route(u unit, endpoint *front.Endpoint, r rule) (compiled rou
 			RawRequest: rawRequest, RawReply: rawBody(u.method.Output.Descriptor, r.responseBody, ""),
 			Form:     form,
 			Elements: u.method.ClientStreams && !like && !takesArray(u.method.Input.Descriptor, r.body),
-			Errors:   errorsOf(c.cfg, u.method.Descriptor), Success: success, GRPCGateway: like,
+			Errors:   errorsOf(c.cfg, u.method.Descriptor), GRPCGateway: like,
 		},
 	}, nil
 }

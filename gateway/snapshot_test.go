@@ -150,6 +150,10 @@ service S {
     option (gatehouse.policy.v1.method) = {access: INTERNAL};
     option (google.api.http) = {body: "*"};
   }
+  rpc Twice(M) returns (M) {
+    option (gatehouse.policy.v1.method) = {success_code: 404};
+    option (google.api.http) = {get: "/v1/twice"};
+  }
 }`)
 	g := newGateway(t, compiled(t, levels), &configv1.Config{DefaultAccess: policyv1.Access_PUBLIC})
 	_, err := g.compile(Schema{Files: files})
@@ -159,6 +163,9 @@ service S {
 	}
 	found := map[int]string{}
 	for _, d := range failed.Diagnostics {
+		if d.Line == 24 && found[24] != "" {
+			t.Errorf("told for each way to reach the method: %s", d.Message)
+		}
 		if d.File != "a.proto" || d.Severity != compile.Fault {
 			t.Errorf("%+v", d)
 		}
@@ -166,7 +173,7 @@ service S {
 	}
 	for line, want := range map[int]string{
 		13: "a.v1.S.Unbound: GET /v1/x/{nothing}: ", 14: "a.v1.S.Template: GET v1: ", 16: "claimed by both a.v1.S.Fine",
-		20: "a.v1.S.Hidden: google.api.http: no pattern",
+		20: "a.v1.S.Hidden: google.api.http: no pattern", 24: "a.v1.S.Twice: success_code 404",
 	} {
 		if !strings.Contains(found[line], want) {
 			t.Errorf("line %d says %q, want %q", line, found[line], want)

@@ -143,6 +143,10 @@ curl -X POST {{.REST}}/v1/shelves/history/books/annals:archive -H 'x-api-key: {{
 # Watch a shelf: one JSON object a line, as things happen (here: the first two).
 curl -N '{{.REST}}/v1/shelves/science:watch?limit=2'
 
+# The same as server-sent events, and a call by Connect. Every other protocol is there too: docs/protocols.md.
+curl -N '{{.REST}}/v1/shelves/science:watch?limit=2' -H 'Accept: text/event-stream'
+curl {{.REST}}/acme.library.v1.Library/ListShelves -H 'Content-Type: application/json' -H 'Connect-Protocol-Version: 1' -d '{}'
+
 # Place an order, and follow it.
 curl {{.REST}}/v1/orders -H 'x-api-key: {{.Reader}}' -d '{"customer": "ada", "email": "ada@example.com", "items": [{"book": "shelves/science/books/origin", "quantity": 2}], "pickup": true}'
 curl -N {{.REST}}/v1/orders/order-1:track -H 'x-api-key: {{.Reader}}'

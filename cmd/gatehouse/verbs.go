@@ -10,10 +10,10 @@ import (
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gatehouse",
-		Short: "An edge gateway: publish .proto files, call every method by REST and gRPC, each call checked",
+		Short: "An edge gateway: publish .proto files, call every method by any protocol, each call checked",
 		Long: `Gatehouse stands between clients and gRPC backends. Publish .proto files to it, and within a second every
-method answers as REST/JSON and as gRPC, with authentication, authorization, quota and validation as
-declared next to the rpc. Nothing is generated, compiled or restarted.`,
+method answers as REST/JSON, gRPC-Web, Connect, by WebSocket and as gRPC, with authentication, authorization,
+quota and validation as declared next to the rpc. Nothing is generated, compiled or restarted.`,
 		Version:       version(),
 		SilenceUsage:  true, // an error is one line; --help has the usage
 		SilenceErrors: true,

@@ -35,7 +35,7 @@ const (
 func settings() []setting {
 	d := Defaults()
 	return []setting{
-		{"listen", isText, "listen", d.GetListen(), "`HOST:PORT` of the public listener: REST, and gRPC over HTTP/2",
+		{"listen", isText, "listen", d.GetListen(), "`HOST:PORT` of the public listener: every protocol",
 			one(func(c *configv1.Config, v string) { c.Listen = v })},
 		{"listen-grpc", isText, "listen_grpc", d.GetListenGrpc(), "`HOST:PORT` of the internal listener: native gRPC",
 			one(func(c *configv1.Config, v string) { c.ListenGrpc = v })},

@@ -36,7 +36,7 @@ func (Access) Check(m *rpc.Method) rpc.Check {
 // denied refuses everybody.
 func denied(c *rpc.Call) error {
 	return rpc.Errorf(codes.PermissionDenied, "ACCESS_DENIED",
-		"nobody may call %s: its access level is DENIED by %s; set another with option (gatehouse.policy.v1.method) in its .proto, or with services in the gateway's configuration",
+		"nobody may call %s: its access level is DENIED by %s; set another with services in the gateway's configuration or, if the .proto is yours, with option (gatehouse.policy.v1.method)",
 		c.Method.Name(), rule(c.Method)).
 		Meta("method", c.Method.Name()).Meta("rule", rule(c.Method))
 }

@@ -285,7 +285,7 @@ func (Rest_PathDecode) EnumDescriptor() ([]byte, []int) {
 // Config is one gateway's configuration.
 type Config struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Address of the public listener: REST, and gRPC over HTTP/2. Default: 127.0.0.1:8080.
+	// Address of the public listener: every protocol. Default: 127.0.0.1:8080.
 	Listen string `protobuf:"bytes,1,opt,name=listen,proto3" json:"listen,omitempty"`
 	// Address of the internal listener: native gRPC. Default: 127.0.0.1:9090.
 	ListenGrpc string `protobuf:"bytes,2,opt,name=listen_grpc,json=listenGrpc,proto3" json:"listen_grpc,omitempty"`
