@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -157,4 +161,84 @@ func TestCompressionOff(t *testing.T) {
 	if resp, _ := b.call(t, "GET", "/files/a", "", "Accept-Encoding", "gzip, identity;q=0"); resp.StatusCode != 200 || resp.Header["Content-Encoding"] != nil {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
+}
+
+// TestCompressedStreamsAreFew: what idle streams hold of coders is bounded. Those that do without one are served.
+func TestCompressedStreamsAreFew(t *testing.T) {
+	t.Parallel()
+	files := testkit.Schema(t, "attack")
+	backend := testkit.NewBackend(t, files)
+	backend.Answer(func(c *testkit.Received, r *testkit.Replies) error {
+		if err := r.Send(r.New()); err != nil {
+			return err
+		}
+		<-r.Context().Done()
+		return r.Context().Err()
+	})
+	args := append(configFile(t, "{default_access: PUBLIC, limits: {connections_per_address_max: 1000}}"), "--descriptors", testkit.Descriptors(t, files), "--backend", backend.Target)
+	g := testkit.Serve(t, args...)
+	open := func(wire string) (net.Conn, *http.Response, error) {
+		conn, err := net.Dial("tcp", g.Public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		fmt.Fprint(conn, wire)
+		_ = conn.SetReadDeadline(time.Now().Add(longest))
+		r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		return conn, r, err
+	}
+	many := func(codings string) string {
+		return "GET /many HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\nAccept-Encoding: " + codings + "\r\n\r\n"
+	}
+	const encoders = 256
+	var first net.Conn
+	for i := range encoders + 1 {
+		conn, r, err := open(many("gzip"))
+		if err != nil || r.StatusCode != 200 || (r.Header.Get("Content-Encoding") == "gzip") != (i < encoders) {
+			t.Fatalf("stream %d: %v %v", i, r, err)
+		}
+		if i == 0 {
+			first = conn
+		}
+	}
+	if _, r, err := open(many("gzip, identity;q=0")); err != nil || r.StatusCode != 429 {
+		t.Errorf("without identity: %v %v", r, err)
+	}
+	_ = first.Close()
+	until(t, "an encoder is free again", func() bool {
+		conn, r, err := open(many("gzip"))
+		_ = conn.Close()
+		return err == nil && r.Header.Get("Content-Encoding") == "gzip"
+	})
+
+	const decoders = 32
+	upload := func(coding, more string) string {
+		return "POST /attack.v1.Attack/Upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\nContent-Encoding: " + coding +
+			"\r\nTransfer-Encoding: chunked\r\n\r\n" + more
+	}
+	inFlight := func() (n int) {
+		_, rest, _ := strings.Cut(fetch(t, "GET", "http://"+g.Admin+"/metrics", "").Text, `gatehouse_calls_in_flight{listener="public"} `)
+		_, _ = fmt.Sscan(rest, &n)
+		return n
+	}
+	const before = encoders // but for those that were closed
+	until(t, "the others go on", func() bool { return inFlight() == before })
+	dial := func(wire string) {
+		conn, err := net.Dial("tcp", g.Public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		fmt.Fprint(conn, wire)
+	}
+	for range decoders {
+		dial(upload("zstd", ""))
+	}
+	until(t, "the uploads go on", func() bool { return inFlight() == before+decoders })
+	if _, r, err := open(upload("zstd", "0\r\n\r\n")); err != nil || r.StatusCode != 429 {
+		t.Errorf("one more: %v %v", r, err)
+	}
+	dial(upload("gzip", ""))
+	until(t, "one by gzip goes on", func() bool { return inFlight() == before+decoders+1 })
 }

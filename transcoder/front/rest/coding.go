@@ -31,6 +31,39 @@ func (s *stream) chooseCoding() error {
 	return nil
 }
 
+// reserve takes what a stream needs of the coders that may stand still. Without one for its replies they are sent plain.
+func (s *stream) reserve() error {
+	m := s.route.Method
+	if idle := m.ServerStreams && (s.mustCode || s.media != typeEvents || s.sequence() == nil); idle && s.coding != compress.Identity {
+		if s.encodes = compress.StreamEncoders.Take(); !s.encodes && s.mustCode {
+			return tooManyCoders("replies come compressed; accept identity, too,")
+		}
+		if !s.encodes {
+			s.coding = compress.Identity
+		}
+	}
+	if coding, _ := checkEncoding(s.r); m.ClientStreams && coding == compress.Zstd && !s.route.GRPCGateway {
+		if s.decodes = compress.StreamDecoders.Take(); !s.decodes {
+			return tooManyCoders("requests are compressed by zstd; send gzip or identity,")
+		}
+	}
+	return nil
+}
+
+func tooManyCoders(whose string) error {
+	return rpc.Errorf(codes.ResourceExhausted, "COMPRESSION_LIMIT", "the gateway has as many streams as it can have whose %s or come again later", whose)
+}
+
+// release gives back what reserve took.
+func (s *stream) release() {
+	if s.encodes {
+		compress.StreamEncoders.Give()
+	}
+	if s.decodes {
+		compress.StreamDecoders.Give()
+	}
+}
+
 // encode begins the coding of a reply whose head is about to be written, if it shall have one. HEAD says what GET does.
 func (s *stream) encode() {
 	if s.coding == compress.Identity {

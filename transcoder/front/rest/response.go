@@ -15,6 +15,7 @@ import (
 // finish writes what is left of the response: a unary reply, an error, or the end of the lines.
 func (s *stream) finish(err error) {
 	s.pace.Stop()
+	defer s.release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true

@@ -43,6 +43,8 @@ type stream struct {
 	response     *program.Response // that of the route, or what a field mask leaves of it
 	coding       compress.Coding   // of the reply, if it is worth one
 	mustCode     bool              // even if it is not
+	encodes      bool              // one of compress.StreamEncoders is taken
+	decodes      bool              // one of compress.StreamDecoders is
 	early        error             // malformed headers, or a field mask that is wrong, told when the body's turn comes
 	unacceptable error             // the Accept header rules everything out, told then, too
 	requests     *requests         // a body of many messages; nil until the first
@@ -106,6 +108,9 @@ func newStream(f *Front, w http.ResponseWriter, r *http.Request, t *front.Table,
 	}
 	s.base = c.WithContext(r.Context())
 	s.negotiate()
+	if s.early == nil {
+		s.early = s.reserve()
+	}
 	if s.route.Method.ServerStreams {
 		s.flusher = front.Flusher{Mu: &s.mu, Flush: s.flush}
 	}
