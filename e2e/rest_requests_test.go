@@ -60,6 +60,7 @@ func manyByBody(t *testing.T, k *kit) {
 		text        string
 	}{
 		{"application/x-ndjson", "{\"nope\":1}", 400, "UNKNOWN_FIELD", "line 1: "},
+		{"application/x-ndjson", "{}\n\n {\"nope\":1}", 400, "UNKNOWN_FIELD", "line 3: nope: (line 3:"},
 		{"application/x-ndjson", "{}\n\n{\"n\":}", 400, "MALFORMED_BODY", "line 3: "},
 		{"application/x-ndjson", "{} {}", 400, "MALFORMED_BODY", "line 1: "},
 		{"application/x-ndjson", "[{}]", 400, "", "line 1: "},

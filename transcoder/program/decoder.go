@@ -17,7 +17,9 @@ type decoder struct {
 	depthMax int
 	secret   bool // values are not to be repeated in errors
 	text     []byte
-	depth    int // of brackets that are open
+	// linesBefore is how many lines stand before text.
+	linesBefore int
+	depth       int // of brackets that are open
 
 	// partial means that required fields may be missing: inside an Any, as in protojson.
 	partial bool
@@ -123,7 +125,7 @@ func (d *decoder) err() error {
 	if deep := firstTooDeep(d.text, d.depthMax); deep >= 0 { // that goes before whatever else is wrong with it
 		r, place = refusal{at: deep, reason: ReasonBodyTooDeep, text: tooDeep(d.depthMax)}, "body"
 	}
-	return invalid(r.reason, place, lineColumn(d.text, r.at)+": "+clip(r.text, bodyTextMax))
+	return invalid(r.reason, place, lineColumn(d.text, r.at, d.linesBefore)+": "+clip(r.text, bodyTextMax))
 }
 
 // place names the field of the request that the text at some place is about.

@@ -40,8 +40,8 @@ func tooDeep(depthMax int) string {
 }
 
 // lineColumn writes a position as protojson does: from 1, columns in characters.
-func lineColumn(text []byte, offset int) string {
-	line, start := 1, 0
+func lineColumn(text []byte, offset, linesBefore int) string {
+	line, start := 1+linesBefore, 0
 	for i, c := range text[:offset] {
 		if c == '\n' {
 			line, start = line+1, i+1

@@ -36,7 +36,7 @@ func (r *refRequest) decodeBody(m *dynamicpb.Message, text []byte) (present []st
 	shape := refOutlineOf(text, r.options.DepthMax)
 	if shape.tooDeep >= 0 {
 		return nil, 0, invalid(ReasonBodyTooDeep, "body", fmt.Sprintf(
-			"%s: objects and arrays nest deeper than %d levels", lineColumn(text, shape.tooDeep), r.options.DepthMax))
+			"%s: objects and arrays nest deeper than %d levels", lineColumn(text, shape.tooDeep, 0), r.options.DepthMax))
 	}
 	switch f := r.body.field; {
 	case f == nil:
@@ -60,7 +60,7 @@ func checkSyntax(text []byte) error {
 	var raw json.RawMessage
 	var at *json.SyntaxError
 	if errors.As(json.Unmarshal(text, &raw), &at) {
-		return invalid(ReasonMalformedBody, "body", lineColumn(text, int(max(at.Offset, 1)-1))+": "+clip(at.Error(), bodyTextMax))
+		return invalid(ReasonMalformedBody, "body", lineColumn(text, int(max(at.Offset, 1)-1), 0)+": "+clip(at.Error(), bodyTextMax))
 	}
 	return nil
 }

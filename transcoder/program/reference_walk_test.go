@@ -220,7 +220,7 @@ func (w *walker) base64() {
 
 func (w *walker) refuse(at int, text string) {
 	if w.err == nil {
-		w.err = invalid(ReasonMalformedBody, "body", lineColumn(w.text, at)+": "+text)
+		w.err = invalid(ReasonMalformedBody, "body", lineColumn(w.text, at, 0)+": "+text)
 	}
 }
 

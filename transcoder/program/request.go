@@ -44,8 +44,9 @@ type Input struct {
 	Query string
 	// Form are further parameters, as of an HTML form.
 	Form []FormValue
-	// Body is JSON. Absent and empty are the same.
-	Body []byte
+	// Body is JSON. Absent and empty are the same. LinesBefore is how many lines of what the client sent stand before it.
+	Body        []byte
+	LinesBefore int
 }
 
 // FormValue is one field of an HTML form.
@@ -99,6 +100,7 @@ func (r *Request) AppendWire(dst []byte, in Input) (wire []byte, ignored int, er
 	d := pool.get()
 	defer pool.put(d)
 	d.begin(r, in.Body)
+	d.linesBefore = in.LinesBefore
 	if err := d.bindPath(r, in.Path); err != nil {
 		return dst, 0, err
 	}

@@ -218,7 +218,11 @@ func (s *stream) bind(frame *rpc.Frame) error {
 
 // fill makes the frame hold what path, query and a JSON text say.
 func (s *stream) fill(frame *rpc.Frame, text []byte) error {
-	return s.env.FillRequest(frame, s.route.Request, program.Input{Path: s.path, Query: s.query, Body: text})
+	in := program.Input{Path: s.path, Query: s.query, Body: text}
+	if q := s.requests; q != nil && q.lines {
+		in.LinesBefore = q.n - 1
+	}
+	return s.env.FillRequest(frame, s.route.Request, in)
 }
 
 // readOnly reads a body that is one message.
