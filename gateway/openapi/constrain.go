@@ -28,12 +28,12 @@ func constrain(schema *object, fd protoreflect.FieldDescriptor, rules *validate.
 			}
 		})
 	case inNumbers(kind):
-		constrainNumber(schema, rules)
+		constrainNumber(schema, fd, rules, st)
 	case asNumberText(kind):
 		constrainLists(schema, rules, func(v protoreflect.Value) any { return v.String() })
 	}
-	if rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE && len(schema.keys) > len(before.keys) && zeroFails(rules) {
-		orZero(schema, before, kindOf(fd))
+	if zeroPasses(rules) && len(schema.keys) > len(before.keys) && zeroFails(rules) {
+		orZero(schema, before, fd, st)
 	}
 	exemplify(schema, fd, rules, st)
 }
@@ -52,20 +52,20 @@ func kindOf(fd protoreflect.FieldDescriptor) protoreflect.Kind {
 }
 
 // orZero lets the zero value pass beside what the rules ask for.
-func orZero(schema, before *object, kind protoreflect.Kind) {
-	var zero any = ""
-	switch {
+func orZero(schema, before *object, fd protoreflect.FieldDescriptor, st style) {
+	zero := pairs("const", "")
+	switch kind := kindOf(fd); {
 	case kind == protoreflect.EnumKind:
-		return // the first value is named in the enum's own schema, and rules rarely leave it out
+		zero = pairs("enum", enumValues(fd.Enum(), []int32{0}, st)) // it may have several names
 	case kind == protoreflect.BoolKind:
-		zero = false
+		zero = pairs("const", false)
 	case inNumbers(kind):
-		zero = 0
+		zero = pairs("const", 0)
 	case asNumberText(kind):
-		zero = "0"
+		zero = pairs("const", "0")
 	}
 	limited := schema.clone()
-	*schema = *pairs("anyOf", []any{pairs("const", zero), limited})
+	*schema = *pairs("anyOf", []any{zero, limited})
 	if t := before.get("type"); t != nil {
 		schema.set("type", t)
 	}
@@ -93,31 +93,32 @@ func asNumberText(kind protoreflect.Kind) bool {
 // keywords of JSON Schema for the bounds of a number.
 var keywords = map[string]string{"gt": "exclusiveMinimum", "gte": "minimum", "lt": "exclusiveMaximum", "lte": "maximum"}
 
-func constrainNumber(schema *object, rules *validate.FieldRules) {
-	bounded, gap := newObject(), outside(rules)
-	from, to := bounds(rules)
-	finite := !gap && (from != nil || to != nil)
+func constrainNumber(schema *object, fd protoreflect.FieldDescriptor, rules *validate.FieldRules, st style) {
+	bounded := newObject()
 	typed(rules, func(name string, v protoreflect.Value, _ protoreflect.FieldDescriptor) {
 		if n, ok := number(v); ok && keywords[name] != "" && !math.IsInf(n, 0) && !math.IsNaN(n) {
 			bounded.set(keywords[name], v.Interface())
 		}
-		finite = finite || name == "finite" && v.Bool() || name == "const" || name == "in"
 	})
-	if choices, ok := schema.get("anyOf").([]any); ok && finite { // of a float: NaN and the infinities are out of bounds
-		*schema = *choices[0].(*object)
+	if choices, ok := schema.get("anyOf").([]any); ok { // a float: see the function of this name
+		if left := unnumberedLeft(rules); len(left) > 0 {
+			schema.set("anyOf", []any{choices[0], pairs("type", "string", "enum", left)})
+		} else {
+			*schema = *choices[0].(*object)
+		}
 	}
 	var sides []any
 	for _, key := range bounded.keys {
-		if gap {
+		if outside(rules) {
 			sides = append(sides, pairs(key, bounded.get(key)))
 		} else {
 			schema.set(key, bounded.get(key))
 		}
 	}
-	if gap {
+	if sides != nil {
 		schema.set("allOf", []any{pairs("anyOf", sides)})
 	}
-	constrainLists(schema, rules, func(v protoreflect.Value) any { return v.Interface() })
+	constrainLists(schema, rules, func(v protoreflect.Value) any { return written(fd, v, st) })
 }
 
 // constrainLists adds const, in and not_in.
@@ -213,7 +214,7 @@ func headerPattern(rules *validate.StringRules) string {
 	case known == validate.KnownRegex_KNOWN_REGEX_HTTP_HEADER_VALUE && strict:
 		return `^[^\x00-\x08\n-\x1f\x7f]*$`
 	case known == validate.KnownRegex_KNOWN_REGEX_HTTP_HEADER_VALUE:
-		return `^[^\x00\n\r]*$`
+		return `^[^\x00\n\r]+$` // the library refuses an empty one, though its documentation does not say so
 	}
 	return ""
 }
@@ -232,7 +233,7 @@ func constrainEnum(schema *object, ed protoreflect.EnumDescriptor, rules *valida
 		some = some || ed.IsClosed()
 		numbers = slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return slices.Contains(rules.GetNotIn(), n) })
 		if !some {
-			schema.set("not", pairs("enum", enumValues(ed, rules.GetNotIn(), st)))
+			schema.set("not", pairs("enum", eitherForm(ed, rules.GetNotIn())))
 		}
 	}
 	if some {
@@ -258,15 +259,20 @@ func enumValues(ed protoreflect.EnumDescriptor, numbers []int32, st style) []any
 	return values
 }
 
+// eitherForm are numbers in all forms that the schema of an open enum lets pass.
+func eitherForm(ed protoreflect.EnumDescriptor, numbers []int32) []any {
+	values := enumValues(ed, numbers, style{})
+	for _, n := range enumValues(ed, numbers, style{enumNumbers: true}) {
+		if !slices.Contains(values, n) {
+			values = append(values, n)
+		}
+	}
+	return values
+}
+
 func constrainList(schema *object, rules *validate.FieldRules) {
 	r := rules.GetRepeated()
-	least := r.GetMinItems()
-	if rules.GetRequired() {
-		least = max(least, 1)
-	}
-	if least > 0 && rules.GetIgnore() != validate.Ignore_IGNORE_IF_ZERO_VALUE {
-		schema.set("minItems", least)
-	}
+	atLeast(schema, "minItems", "maxItems", r.GetMinItems(), rules)
 	if r.HasMaxItems() {
 		schema.set("maxItems", r.GetMaxItems())
 	}
@@ -277,16 +283,29 @@ func constrainList(schema *object, rules *validate.FieldRules) {
 
 func constrainMap(schema *object, rules *validate.FieldRules) {
 	r := rules.GetMap()
-	least := r.GetMinPairs()
-	if rules.GetRequired() {
-		least = max(least, 1)
-	}
-	if least > 0 && rules.GetIgnore() != validate.Ignore_IGNORE_IF_ZERO_VALUE {
-		schema.set("minProperties", least)
-	}
+	atLeast(schema, "minProperties", "maxProperties", r.GetMinPairs(), rules)
 	if r.HasMaxPairs() {
 		schema.set("maxProperties", r.GetMaxPairs())
 	}
+}
+
+// atLeast sets the least size of a list or a map, beside which an empty one may pass.
+func atLeast(schema *object, least, most string, n uint64, rules *validate.FieldRules) {
+	if rules.GetRequired() {
+		n = max(n, 1)
+	}
+	switch {
+	case n == 0:
+	case !zeroPasses(rules):
+		schema.set(least, n)
+	case n > 1:
+		schema.set("anyOf", []any{pairs(most, 0), pairs(least, n)})
+	}
+}
+
+// zeroPasses reports whether the zero value passes whatever the other rules are. What is required is not ignored.
+func zeroPasses(rules *validate.FieldRules) bool {
+	return rules.GetIgnore() == validate.Ignore_IGNORE_IF_ZERO_VALUE && !rules.GetRequired()
 }
 
 // messageRules tells what the rules of a message are, which no keyword can say.

@@ -79,6 +79,8 @@ func zeroFails(rules *validate.FieldRules) (fails bool) {
 		case "pattern":
 			re, err := regexp.Compile(value.String())
 			fails = fails || err == nil && !re.MatchString("")
+		case "well_known_regex":
+			fails = fails || !regexp.MustCompile(headerPattern(rules.GetString())).MatchString("")
 		case "email", "hostname", "ip", "ipv4", "ipv6", "uri", "address", "uuid", "tuuid", "ulid", "host_and_port",
 			"ip_with_prefixlen", "ipv4_with_prefixlen", "ipv6_with_prefixlen", "ip_prefix", "ipv4_prefix", "ipv6_prefix":
 			fails = fails || fd.Kind() == protoreflect.BoolKind && value.Bool()

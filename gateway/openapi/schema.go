@@ -364,7 +364,7 @@ func scalar(kind protoreflect.Kind) *object {
 func float(format string) *object {
 	return pairs("anyOf", []any{
 		pairs("type", "number", "format", format),
-		pairs("type", "string", "enum", []string{"NaN", "Infinity", "-Infinity"}),
+		pairs("type", "string", "enum", unnumbered),
 	})
 }
 
