@@ -184,7 +184,7 @@ func sameDecisionByEveryProtocol(t *testing.T, s *siege) {
 
 // 20: who says nothing serves nobody, and what is inside cannot be seen from outside.
 func nothingIsPublicByItself(t *testing.T, s *siege) {
-	g := s.serve(t, "access_log: ON") // the configuration says nothing of access
+	g := s.serve(t, "access_log: ON\nopenapi: {public: true}") // the configuration says nothing of access
 	for target, want := range map[string]int{
 		"/echo/a": 403, "/mine/a": 401, "/shut/a": 403, "/inside/a": 404,
 	} {
@@ -201,6 +201,12 @@ func nothingIsPublicByItself(t *testing.T, s *siege) {
 				t.Errorf("%s: %+v", path, o)
 			}
 		}
+	}
+	if r := fetch(t, "GET", "http://"+g.Public+"/openapi.json", ""); !strings.Contains(r.Text, `"/mine/{`) || strings.Contains(r.Text, "nside") {
+		t.Errorf("the public document: %d %s", r.StatusCode, r.Text)
+	}
+	if r := fetch(t, "GET", "http://"+s.gateway.Public+"/openapi.json", ""); r.StatusCode != 404 { // nobody asked for one
+		t.Errorf("a document without openapi.public: %d %.200s", r.StatusCode, r.Text)
 	}
 	s.untouched(t, "denied")
 	for _, verb := range []string{"GET", "POST", "OPTIONS", "HEAD", "DELETE"} {
