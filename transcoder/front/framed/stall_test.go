@@ -2,7 +2,6 @@ package framed
 
 import (
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/gatehouse-gateway/gatehouse/internal/testkit/leak"
 	"github.com/gatehouse-gateway/gatehouse/rpc"
 	"github.com/gatehouse-gateway/gatehouse/transcoder/front"
+	"github.com/gatehouse-gateway/gatehouse/transcoder/front/fronttest"
 )
 
 // A client of a method that takes many messages may wait before one, but not within one.
@@ -32,7 +32,7 @@ func TestManyMessagesStandStill(t *testing.T) {
 				leak.Check(t)
 				body, client := io.Pipe()
 				got := make(chan error, 1)
-				url, transport := serveHTTP(t, version, func(w http.ResponseWriter, r *http.Request) {
+				url, transport := fronttest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					s := New(&Protocol{}, Options{
 						Env: &front.Env{BodyBytesMax: 2000, StallTimeout: limit}, W: w, R: r,
 						Call: rpc.NewCall(&rpc.Method{ClientStreams: true, ServerStreams: true}),
@@ -49,7 +49,7 @@ func TestManyMessagesStandStill(t *testing.T) {
 						time.AfterFunc(3*limit, func() { _, _ = client.Write(framed(0, []byte("late"))) })
 					}
 					got <- s.RecvMsg(&f)
-				})
+				}), version)
 				r, err := http.NewRequest("POST", url, body)
 				if err != nil {
 					t.Fatal(err)
@@ -83,7 +83,7 @@ func TestRepliesNobodyTakes(t *testing.T) {
 		t.Run("HTTP"+string(rune('0'+version)), func(t *testing.T) {
 			leak.Check(t)
 			got := make(chan error, 1)
-			url, transport := serveHTTP(t, version, func(w http.ResponseWriter, r *http.Request) {
+			url, transport := fronttest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				call := rpc.NewCall(&rpc.Method{ServerStreams: true})
 				call.Timeout, call.HasTimeout = 100*time.Millisecond, true
 				s := New(&Protocol{}, Options{Env: &front.Env{}, W: w, R: r, Call: call})
@@ -98,7 +98,7 @@ func TestRepliesNobodyTakes(t *testing.T) {
 					err = s.SendMsg(f)
 				}
 				got <- err
-			})
+			}), version)
 			resp, err := transport.RoundTrip(httptest.NewRequest("POST", url, nil))
 			if err != nil {
 				t.Fatal(err)
@@ -109,19 +109,4 @@ func TestRepliesNobodyTakes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// serveHTTP serves by one version of HTTP.
-func serveHTTP(t *testing.T, version int, h http.HandlerFunc) (url string, transport *http.Transport) {
-	t.Helper()
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(version == 1)
-	protocols.SetUnencryptedHTTP2(version == 2)
-	server := httptest.NewUnstartedServer(h)
-	server.Config.Protocols = protocols
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.Start()
-	transport = &http.Transport{Protocols: protocols}
-	t.Cleanup(func() { transport.CloseIdleConnections(); server.Close() })
-	return server.URL, transport
 }

@@ -42,7 +42,10 @@ func (s *stream) reserve() error {
 			s.coding = compress.Identity
 		}
 	}
-	if coding, _ := checkEncoding(s.r); m.ClientStreams && coding == compress.Zstd && !s.route.GRPCGateway {
+	if !m.ClientStreams || s.route.GRPCGateway {
+		return nil
+	}
+	if coding, _ := checkEncoding(s.r); coding == compress.Zstd { // what is wrong with it is told when the body's turn comes
 		if s.decodes = compress.StreamDecoders.Take(); !s.decodes {
 			return tooManyCoders("requests are compressed by zstd; send gzip or identity,")
 		}
